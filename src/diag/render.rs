@@ -1,0 +1,1 @@
+//! Diagnostics to text: the only room that knows miette.

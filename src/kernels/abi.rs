@@ -1,0 +1,75 @@
+//! The calling convention: every kernel, JITed or precompiled, has the type
+//! [`KernelFn`]; what it calls it finds in [`Ctx`], so that code holds no
+//! addresses. `#[repr(C)]`, field order is part of the contract with `jit`.
+
+/// A compiled kernel: buffer addresses (in the order of its non-scratch parameters), context, panel.
+pub type KernelFn = unsafe extern "C" fn(ptrs: *const *mut u8, ctx: *const Ctx, lo: u64, hi: u64);
+
+/// What a kernel finds at run time; one per executing thread.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Ctx {
+    /// Matrix product.
+    pub gemm: unsafe extern "C" fn(args: *const GemmArgs, ctx: *const Ctx),
+    /// Random numbers.
+    pub fill: unsafe extern "C" fn(args: *const FillArgs),
+    /// This thread's scratch for kernels (64-byte aligned, [`SCRATCH_BYTES`]).
+    pub scratch: *mut u8,
+    /// This thread's packing space for `gemm` (64-byte aligned, [`PACK_BYTES`]).
+    pub pack: *mut u8,
+    /// Set to 1 (plain store) when an index was clamped or an integer divided by zero.
+    pub fault: *mut u32,
+}
+
+/// Size of a thread's kernel scratch.
+pub const SCRATCH_BYTES: usize = 64 * 1024;
+/// Size of a thread's packing space.
+pub const PACK_BYTES: usize = 1024 * 1024;
+
+/// Arguments of `gemm`; strides in elements. C = A · B, not accumulated. `c` columns have stride 1.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct GemmArgs {
+    /// First element of A.
+    pub a: *const f32,
+    /// First element of B.
+    pub b: *const f32,
+    /// First element of C.
+    pub c: *mut f32,
+    /// Rows.
+    pub m: u64,
+    /// Columns.
+    pub n: u64,
+    /// Contracted size.
+    pub k: u64,
+    /// A from row to row.
+    pub a_row: i64,
+    /// A from column to column.
+    pub a_column: i64,
+    /// B from row to row.
+    pub b_row: i64,
+    /// B from column to column.
+    pub b_column: i64,
+    /// C from row to row.
+    pub c_row: i64,
+}
+
+/// Arguments of `fill`: `out[0..len]`, elements numbered from `base` (a multiple of 64).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FillArgs {
+    /// Written.
+    pub out: *mut f32,
+    /// Elements.
+    pub len: u64,
+    /// Number of the first.
+    pub base: u64,
+    /// Key, first word.
+    pub place: u32,
+    /// Key, second word.
+    pub seed: u32,
+    /// Counter.
+    pub step: u32,
+    /// Counter.
+    pub turn: u32,
+}

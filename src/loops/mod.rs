@@ -1,0 +1,5 @@
+//! Loop IR, fusion to loops, memory plan, verifier, interpreter.
+//!
+//! The loops IR is the bit-exact contract: nothing before emission looks at the
+//! machine, so width, threads and emitter cannot change a result.
+pub mod ir;

@@ -1,0 +1,2 @@
+//! Text to syntax tree: layout pass, pest grammar, [`ast`].
+pub mod ast;

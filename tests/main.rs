@@ -1,0 +1,12 @@
+//! All integration suites, one binary.
+mod data;
+mod diag;
+mod fuse;
+mod grad;
+mod ir;
+mod jit;
+mod kernels;
+mod loops;
+mod math;
+mod opt;
+mod syntax;
