@@ -2,14 +2,28 @@
 //!
 //! Data flows down this list and never back; each room imports only rooms above
 //! it, plus `source`, `diag` and `ir`.
-pub mod diag;
-pub mod grad;
-pub mod ir;
-pub mod jit;
-pub mod kernels;
-pub mod loops;
-pub mod opt;
-pub mod runtime;
 pub mod source;
+
+pub mod diag;
+
 pub mod syntax;
+
+pub mod ir;
+
+pub mod check;
+
+pub mod lower;
+
+pub mod grad;
+
+pub mod opt;
+
+pub mod loops;
+
+pub mod kernels;
+
+pub mod jit;
+
+pub mod runtime;
+
 pub mod train;

@@ -1,0 +1,352 @@
+//! The typed tree: what `check` hands to `lower` and to the session that runs it.
+//!
+//! A [`Program`] is one flat table of typed, span-carrying nodes for the whole
+//! file (definitions inlined, `for` unrolled, instances made), the slots that
+//! live while it runs, and a list of actions in file order. Shapes are dims:
+//! only the rows at hand (`B`) of trains and `on` parts stay open, and are
+//! given a number when an action is lowered.
+//!
+//! Invariant: operands precede their users; every slot's shape is a number.
+
+use std::sync::Arc;
+
+use super::dims::{AtomId, Atoms, Dim};
+use crate::ir::{Op, Owner, Type};
+use crate::source::Span;
+
+use crate::ir::graph::id;
+
+id! {
+    /// A node of the typed tree.
+    NodeId "n"
+}
+id! {
+    /// A slot of the whole program.
+    SlotId "slot"
+}
+id! {
+    /// A data set.
+    DataId "data"
+}
+
+/// A typed node.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it computes.
+    pub kind: Kind,
+    /// From which values.
+    pub operands: Vec<NodeId>,
+    /// What comes out.
+    pub ty: Type<Dim>,
+    /// The expression.
+    pub span: Span,
+    /// The path of the instance it belongs to, `Mlp.dense1`.
+    pub label: Option<Arc<str>>,
+    /// The name a `let` gave it.
+    pub name: Option<Arc<str>>,
+}
+
+/// What a node computes.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A primitive (never `Input` or `Random`).
+    Op(Op<Dim>),
+    /// A slot's value; the version counts the writes at file level before it.
+    Read { slot: SlotId, version: u32 },
+    /// A column of the rows at hand.
+    Column { data: DataId, column: usize },
+    /// An f32 scalar: the size itself.
+    Size(Dim),
+    /// Uniform numbers in [0, 1) of the place with this key.
+    Random { place: u32 },
+    /// Derivative of operand 0 (a scalar) by operand 1.
+    Grad,
+    /// The clock of a train, f32 scalars: `run.step`, `run.steps`, `run.epoch`, `run.epochs`.
+    Clock(Clock),
+    /// A figure of the train at hand (`val.loss`), f32 scalar; only in `every`, `stop`.
+    Figure(String),
+}
+
+/// What the clock of a train tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Clock {
+    /// Steps done before this one.
+    Step,
+    /// Steps of the whole train.
+    Steps,
+    /// Epochs done before this one.
+    Epoch,
+    /// Epochs of the whole train.
+    Epochs,
+}
+
+/// A slot that lives while the program runs.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// `Mlp.dense1.w`; optimiser states `Mlp.dense1.w/m`.
+    pub path: String,
+    /// Element type and shape in numbers.
+    pub ty: Type,
+    /// Number of classes where it holds class numbers.
+    pub owner: Owner,
+    /// Where it was declared.
+    pub span: Span,
+    /// Where its sizes were fixed.
+    pub applied: Span,
+}
+
+/// A value to be shown: the tree of what `print` gets, leaves are outputs of the action's [`Eval`].
+#[derive(Clone, Debug)]
+pub enum Shown {
+    /// Known text.
+    Text(String),
+    /// Output number, and the class names if it holds classes.
+    Output(usize, Option<Arc<[String]>>),
+    /// `[a, b]`
+    List(Vec<Shown>),
+    /// `(a, b)`
+    Tuple(Vec<Shown>),
+    /// Named figures, as of `evaluate`.
+    Record(Vec<(String, Shown)>),
+    /// Pieces of an interpolated text.
+    Pieces(Vec<Shown>),
+}
+
+/// Something computed once at its place in the file.
+#[derive(Clone, Debug, Default)]
+pub struct Eval {
+    /// What is computed, in order.
+    pub outputs: Vec<NodeId>,
+    /// The part whose rows are at hand, and the open dim `B` for them.
+    pub on: Option<(Part, AtomId)>,
+    /// The seed in force.
+    pub seed: i64,
+}
+
+/// A part of a data set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// The set.
+    pub data: DataId,
+    /// `train`, `val`, `test`, `all`.
+    pub name: String,
+}
+
+/// One thing that `run` does.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// What.
+    pub kind: ActionKind,
+    /// The statement.
+    pub span: Span,
+}
+
+/// What `run` does, in file order.
+#[derive(Clone, Debug)]
+pub enum ActionKind {
+    /// Gives slots their first values: `outputs[i]` goes to `slots[i]`. Also file-level `next` and kept `let`s.
+    Set { slots: Vec<SlotId>, eval: Eval },
+    /// Copies slots (`clone`).
+    Print { eval: Eval, values: Vec<Shown> },
+    /// Stops the run with a fault if output 0 (bool, any shape) is not all true. Other outputs are the two sides
+    /// of a comparison, shown on failure.
+    Assert { eval: Eval, message: Option<Shown>, sides: Vec<(String, Shown)> },
+    /// Trains.
+    Train(Box<Train>),
+    /// Writes slots and their names to a safetensors file.
+    Save { slots: Vec<(String, SlotId)>, to: String },
+    /// Reads slots from a safetensors file; names as in the file.
+    Load { slots: Vec<(String, SlotId)>, from: String },
+}
+
+/// A `train`.
+#[derive(Clone, Debug)]
+pub struct Train {
+    /// The subject's name, or `train1`.
+    pub name: String,
+    /// The set trained on.
+    pub data: Option<DataId>,
+    /// The phases of a step, in order.
+    pub phases: Vec<Phase>,
+    /// The rows at hand in all its nodes.
+    pub rows: AtomId,
+    /// `epochs n`
+    pub epochs: Option<u64>,
+    /// `steps n`
+    pub steps: Option<u64>,
+    /// `batch n`; default: the whole part.
+    pub batch: Option<u64>,
+    /// Figures in order: `loss` first, then the watches.
+    pub figures: Vec<Figure>,
+    /// `every` blocks in order.
+    pub every: Vec<Every>,
+    /// `stop when`: bool scalars, with the writes of the rules' states that happen when it is looked at.
+    pub stop: Vec<StopRule>,
+    /// `keep`.
+    pub keep: Option<Keep>,
+    /// `as log`.
+    pub log: Option<String>,
+    /// What is trained, for saving and keeping: parameters and layer states.
+    pub subject: Vec<SlotId>,
+    /// The seed in force.
+    pub seed: i64,
+}
+
+/// One atomic step of a train.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// Its name, empty without `phase`.
+    pub name: String,
+    /// Turns a step.
+    pub times: u64,
+    /// Whether it takes a batch of the data.
+    pub columns: bool,
+    /// What is written at its end.
+    pub writes: Vec<(SlotId, NodeId)>,
+    /// The objective, a scalar.
+    pub loss: Option<NodeId>,
+}
+
+/// A number followed over the epochs.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// `loss`, `accuracy`, `critic.loss`.
+    pub name: String,
+    /// Its phase (its nodes are computed with that phase's step).
+    pub phase: usize,
+    /// The value on the rows of a step, in training mode. For `loss` the mean over steps by rows is the figure.
+    pub train: NodeId,
+    /// The value on a whole part, in evaluation mode; absent where the phase names no column.
+    pub val: Option<NodeId>,
+    /// Whether it is the phase's objective.
+    pub objective: bool,
+}
+
+/// `every n epochs { }`
+#[derive(Clone, Debug)]
+pub struct Every {
+    /// How often.
+    pub count: u64,
+    /// Epochs, or steps.
+    pub epochs: bool,
+    /// States written, all at once, before the actions.
+    pub writes: Vec<(SlotId, NodeId)>,
+    /// Prints and saves.
+    pub actions: Vec<Action>,
+}
+
+/// `stop when condition`
+#[derive(Clone, Debug)]
+pub struct StopRule {
+    /// bool scalar.
+    pub condition: NodeId,
+    /// States of the rules in it.
+    pub writes: Vec<(SlotId, NodeId)>,
+    /// Where.
+    pub span: Span,
+}
+
+/// `keep highest val.accuracy`
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// The figure's name.
+    pub figure: String,
+    /// Or lowest.
+    pub highest: bool,
+}
+
+/// A data set as declared. What its columns are made of is known, their numbers are read when it runs.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// Its name: also the key of its shuffling.
+    pub name: String,
+    /// Where the rows come from.
+    pub source: Source,
+    /// What programs can name.
+    pub columns: Vec<Column>,
+    /// Number of all rows (its own test part not counted).
+    pub rows: u64,
+    /// Rows of the set's own test part.
+    pub test_rows: u64,
+    /// Fractions by part; empty: everything is `train`.
+    pub split: Vec<(String, f64)>,
+    /// The column whose proportions each part keeps.
+    pub stratify: Option<usize>,
+    /// Rows of each part, in the order train, val, test.
+    pub parts: Vec<(String, u64)>,
+    /// The column that `target` named.
+    pub target: Option<usize>,
+    /// The seed in force where it stands: of its split.
+    pub seed: i64,
+    /// The declaration.
+    pub span: Span,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// A CSV file with a header.
+    Csv { path: String },
+    /// A folder of MNIST-style IDX files.
+    Idx { path: String },
+    /// Columns written in the program: name, shape of a row, values row by row.
+    Literal { columns: Vec<(String, Vec<usize>, Vec<f32>)> },
+    /// A built-in generator with its arguments by name.
+    Generated { generator: String, args: Vec<(String, f64)> },
+}
+
+/// A column that programs can name.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Shape of one row.
+    pub shape: Vec<usize>,
+    /// Class names if it holds classes.
+    pub classes: Option<Arc<[String]>>,
+    /// Columns of the source it is made of, joined side by side.
+    pub from: Vec<String>,
+    /// Whether a number column is to be read as classes.
+    pub as_class: bool,
+    /// Whether it is text (which no tensor can hold).
+    pub text: bool,
+}
+
+/// The whole program.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// All nodes.
+    pub nodes: Vec<Node>,
+    /// All slots.
+    pub slots: Vec<Slot>,
+    /// All data sets.
+    pub data: Vec<Data>,
+    /// What to do.
+    pub actions: Vec<Action>,
+    /// The dims that node types are written in.
+    pub atoms: Atoms,
+}
+
+impl Program {
+    /// The node with this id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// The slot with this id.
+    pub fn slot(&self, id: SlotId) -> &Slot {
+        &self.slots[id.index()]
+    }
+
+    /// All nodes that `roots` need, in order.
+    pub fn reachable(&self, roots: impl IntoIterator<Item = NodeId>) -> Vec<NodeId> {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut stack: Vec<NodeId> = roots.into_iter().collect();
+        while let Some(id) = stack.pop() {
+            if !std::mem::replace(&mut seen[id.index()], true) {
+                stack.extend(self.node(id).operands.iter().copied().filter(|operand| !seen[operand.index()]));
+            }
+        }
+        (0..self.nodes.len()).filter(|&at| seen[at]).map(|at| NodeId(at as u32)).collect()
+    }
+}
