@@ -2,7 +2,7 @@
 //! and twice; the conventions at kinks; random graphs.
 
 mod kinks;
-mod random;
+pub mod random;
 
 use nnc::grad::{grad, reaches};
 use nnc::ir::interpret::{Array, interpret_values};
@@ -12,12 +12,12 @@ use nnc::ir::{DType, Graph, Op, Origin, Owner, Type, Unary, ValueId};
 use crate::ir::cases::{self, Case, Numbers};
 
 /// A scalar of a graph and what to differentiate it by: inputs, node = slot number aside.
-struct Problem {
-    name: String,
-    graph: Graph,
-    inputs: Vec<Array<f64>>,
-    loss: ValueId,
-    wrt: Vec<ValueId>,
+pub struct Problem {
+    pub name: String,
+    pub graph: Graph,
+    pub inputs: Vec<Array<f64>>,
+    pub loss: ValueId,
+    pub wrt: Vec<ValueId>,
 }
 
 impl Problem {
