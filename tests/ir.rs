@@ -177,3 +177,12 @@ fn a_chain_of_a_hundred_thousand() {
     let values = interpret(&graph, &[Array::<f64>::floats(&[], vec![2.0])]).unwrap();
     assert_eq!((values[0].to_f64(), values[1].to_f64()), (vec![200_002.0], vec![100_001.0]));
 }
+
+/// The example in `docs/graph.md` is the text form.
+#[test]
+fn the_documented_text_parses() {
+    let doc = include_str!("../docs/graph.md");
+    let example: Vec<&str> = doc.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let graph = parse(&example.join("\n")).unwrap();
+    assert_eq!((graph.nodes.len(), graph.nodes[2].name.as_deref()), (3, Some("h")));
+}
