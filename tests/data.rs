@@ -158,7 +158,7 @@ fn join_puts_columns_side_by_side() {
     let image = Column::new("image", Kind::Number, vec![2], pixels);
     let joined = join(&[&Column::numbers("a", vec![1.0, 2.0]), &image]).unwrap();
     assert_eq!((joined.name.as_str(), joined.shape.as_slice()), ("input", [3].as_slice()));
-    assert_eq!(f32s(&joined), [1.0, 0.0, 1.0, 2.0, 51.0 / 255.0, 102.0 / 255.0]);
+    assert_eq!(f32s(&joined), [1.0, 0.0, 1.0, 2.0, 51.0 * (1.0 / 255.0), 102.0 * (1.0 / 255.0)]);
     let longer = Column::numbers("b", vec![1.0, 2.0, 3.0]);
     assert!(join(&[&image, &longer]).unwrap_err().message.contains("3 rows"));
     let error = join(&[&load(&generated("moons", &[])).unwrap().columns[1]]).unwrap_err();
