@@ -164,7 +164,7 @@ impl Pen {
                 let ink = (full - squares[lane].sqrt() * slope).min(self.strength).max(0.0);
                 let dust = (f32::from(dust[lane]) - 127.5) * grain;
                 let value = ink + if ink > 0.0 { dust } else { 0.0 };
-                out[lane] = value.max(0.0).min(255.0) as u8;
+                out[lane] = value.clamp(0.0, 255.0) as u8;
             }
         }
     }
@@ -196,7 +196,7 @@ impl Field {
                 }
                 for (lane, square) in squares.iter_mut().enumerate() {
                     let dx = (start + lane) as f32 - from.0;
-                    let t = ((dx * along_x + dy * along_y) * scale).max(0.0).min(1.0);
+                    let t = ((dx * along_x + dy * along_y) * scale).clamp(0.0, 1.0);
                     let (off_x, off_y) = (dx - t * along_x, dy - t * along_y);
                     *square = square.min(off_x * off_x + off_y * off_y);
                 }
