@@ -7,3 +7,4 @@ pub mod interpret;
 pub mod ir;
 pub mod math;
 pub mod ops;
+pub mod verify;
