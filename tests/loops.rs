@@ -552,3 +552,36 @@ fn arguments_that_overlap_are_rejected() {
     program.runs[1].args.pop();
     assert!(verify(&program).unwrap_err().contains("2 arguments for 3"));
 }
+
+#[test]
+fn text_form() {
+    let mut kernel = scatter_add();
+    let text = nnc::loops::print::print_kernel(&kernel, KernelId(3), None);
+    let expected = "\
+kernel k3 \"scatter\" (x: f32[24] in, i: i32[6] in, y: f32[12] inout)
+  par 0..4 by 1
+  seq i0 in panel
+    seq i1 in 0..6
+      t0 = load i[i1]
+      t1 = load y[i0 + 4*clamp(t0, 0..3)]
+      t2 = load x[i0 + 4*i1]
+      t3 = add(t1, t2)
+      store y[i0 + 4*clamp(t0, 0..3)] = t3
+";
+    assert_eq!(text, expected);
+    let mut sources = nnc::source::SourceMap::default();
+    let file = sources.add("a.nn", "one\ntwo\n");
+    kernel.values[3].origin.span = nnc::source::Span::new(file, 4, 7);
+    let text = nnc::loops::print::print_kernel(&kernel, KernelId(3), Some(&sources));
+    assert!(text.contains("t3 = add(t1, t2)  @2\n"), "{text}");
+}
+
+#[test]
+fn text_form_of_programs() {
+    let text = nnc::loops::print::print(&two_runs(), None);
+    assert!(
+        text.starts_with("program \"twice\"\nbuffer b0 \"s\" f32[8] slot s0\nbuffer b1 \"a\" f32[8] at 0\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("run k0(b0+4, b0+4, b1+0)\nrun k0(b0+0, b1+0, b2+4)\nfigure \"sum\" = b2\n"), "{text}");
+}

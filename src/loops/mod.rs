@@ -7,4 +7,5 @@ pub mod interpret;
 pub mod ir;
 pub mod math;
 pub mod ops;
+pub mod print;
 pub mod verify;
