@@ -31,7 +31,7 @@ fn numbers(count: usize) -> Vec<f32> {
 
 /// Verifies, then runs.
 fn execute(kernel: &Kernel, args: &mut [&mut [u32]], options: Options) -> Report {
-    verify_kernel(kernel).unwrap();
+    verify_kernel(kernel).expect("the kernel is sound");
     run_kernel(kernel, args, options)
 }
 
@@ -358,7 +358,7 @@ fn the_first_non_finite_value_is_located() {
         log
     });
     let options = Options { trace: true, ..Options::default() };
-    let report = execute(&b.finish(), &mut [&mut bits(&[1.0, -4.0, 0.0]), &mut vec![0; 3]], options);
+    let report = execute(&b.finish(), &mut [&mut bits(&[1.0, -4.0, 0.0]), &mut [0; 3]], options);
     let found = report.not_finite.unwrap();
     assert_eq!((found.value, found.kernel.as_str()), (log, "bad log"));
     assert_eq!(found.operands[0].2, (-4.0f32).to_bits());
