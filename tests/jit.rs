@@ -1,13 +1,13 @@
-//! Suite: jit. Every kernel runs as machine code and in a plain interpreter, on the same words; the bits must be equal.
-
-#[path = "jit/oracle.rs"]
-mod oracle;
+//! Suite: jit. Every kernel runs as machine code and in the loops interpreter, on the same words; the bits must be equal.
 
 use nnc::ir::{Binary, Comparison, DType, Unary};
 use nnc::jit::{self, Level, Options};
 use nnc::kernels::abi::{Ctx, FillArgs, GemmArgs};
 use nnc::loops::build::KernelBuilder;
+use nnc::loops::interpret;
 use nnc::loops::ir::*;
+use nnc::loops::math;
+use nnc::loops::verify::verify_kernel;
 
 /// Words behind each parameter that nobody may change.
 const FENCE: usize = 20;
@@ -61,15 +61,18 @@ unsafe extern "C" fn no_fill(_: *const FillArgs) {
     std::process::abort()
 }
 
-/// Runs `kernel` by both levels of the compiler on the panels and compares with the oracle.
+/// Runs `kernel` by both levels of the compiler on the panels and compares with the interpreter.
 fn check(kernel: Kernel, memory: Vec<Vec<u32>>, panels: &[(u64, u64)]) {
-    let mut wanted = oracle::Run::new(&kernel, memory.clone());
-    panels.iter().for_each(|&(lo, hi)| wanted.panel(lo, hi));
+    verify_kernel(&kernel).unwrap_or_else(|why| panic!("{}: {why}", kernel.name));
+    let mut wanted = memory.clone();
+    let arguments = kernel.params.iter().filter(|param| !matches!(param.mode, Mode::Scratch { .. })).count();
+    let mut slices: Vec<&mut [u32]> = wanted.iter_mut().take(arguments).map(Vec::as_mut_slice).collect();
+    let report = interpret::run_kernel(&kernel, &mut slices, interpret::Options::default());
     for level in [Level::None, Level::Speed] {
         let module = jit::compile(std::slice::from_ref(&kernel), &Options { threads: 1, level }).unwrap();
         let (found, fault) = run(&module, &memory, panels, no_gemm, no_fill);
-        assert_eq!(fault, wanted.fault, "fault flag of {}", kernel.name);
-        for (param, (found, wanted)) in found.iter().zip(&wanted.memory).enumerate() {
+        assert_eq!(fault, report.fault, "fault flag of {}", kernel.name);
+        for (param, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
             if matches!(kernel.params[param].mode, Mode::Scratch { .. }) {
                 continue;
             }
@@ -344,6 +347,7 @@ fn gathers_agree() {
         let k = b.param("k", DType::I32, n, Mode::In);
         let y = b.param("y", DType::F32, n * n, Mode::Out);
         let z = b.param("z", DType::F32, n, Mode::Out);
+        let h = b.param("h", DType::F32, n, Mode::Out);
         let r = b.begin(LoopKind::Seq, Range::Count(n as u64));
         let row = b.load(k, Affine::var(r, 1));
         b.vec(n as u64, |b, i| {
@@ -356,9 +360,46 @@ fn gathers_agree() {
             let value = b.load_at(Access::new(x, Affine::var(i, 1)).indirect(row, n as i64, 9));
             b.store(z, Affine::var(i, 1), value);
         });
+        b.vec(n as u64, |b, i| {
+            let (row, before) = (b.load(k, Affine::var(i, 1)), Affine { offset: -1, terms: vec![(i, 1)] });
+            let shifted = Access::new(x, before.clone()).indirect(row, n as i64, 9).guard(before, n as i64, 1);
+            let value = b.load_at(shifted.fill(5));
+            b.store(h, Affine::var(i, 1), value);
+        });
         let indices = (0..n).map(|_| random.below(range) as u32).collect();
-        let memory = vec![words(&mut random, DType::F32, 9 * n), indices, vec![0; n * n], vec![0; n]];
+        let memory = vec![words(&mut random, DType::F32, 9 * n), indices, vec![0; n * n], vec![0; n], vec![0; n]];
         check(b.finish(), memory, &[(0, 0)]);
+    }
+}
+
+/// The expansions of `loops::math` give the interpreter's bits, whatever the operands.
+#[test]
+fn expanded_functions_agree() {
+    let mut random = Random(9);
+    let n = 203;
+    let functions = Unary::ALL.map(|unary| (format!("{unary:?}"), Some(unary), Binary::Rem));
+    let two = [Binary::Rem, Binary::Pow].map(|binary| (format!("{binary:?}"), None, binary));
+    for (name, unary, binary) in functions.into_iter().chain(two) {
+        let mut b = KernelBuilder::new(name);
+        let x = b.param("x", DType::F32, n, Mode::In);
+        let y = b.param("y", DType::F32, n, Mode::In);
+        let z = b.param("z", DType::F32, n, Mode::Out);
+        b.vec(n as u64, |b, i| {
+            let (one, two) = (b.load(x, Affine::var(i, 1)), b.load(y, Affine::var(i, 1)));
+            let result = match unary {
+                Some(unary) => b.unary(unary, one),
+                None => b.binary(binary, one, two),
+            };
+            b.store(z, Affine::var(i, 1), result);
+        });
+        let mut kernel = b.finish();
+        math::expand(&mut kernel);
+        for scale in [1.0, 1e-3, 50.0, 1e30] {
+            let scaled = |word: u32| (f32::from_bits(word) * scale).to_bits();
+            let inputs = [(); 2].map(|()| words(&mut random, DType::F32, n).into_iter().map(scaled).collect());
+            let [one, two] = inputs;
+            check(kernel.clone(), vec![one, two, vec![0; n]], &[(0, 0)]);
+        }
     }
 }
 
@@ -428,6 +469,8 @@ fn equal_kernels_are_one_function() {
     let address = |kernel| module.function(KernelId(kernel)) as usize;
     assert_eq!(address(0), address(2));
     assert_ne!(address(0), address(1));
+    fn shared_by_threads(_: &(impl Send + Sync)) {}
+    shared_by_threads(&module);
 }
 
 #[test]

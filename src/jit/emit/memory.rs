@@ -187,7 +187,7 @@ impl Emitter<'_, '_> {
 
     /// Contiguous vectors whose guards hold for all lanes or for none.
     fn load_vectors(&mut self, dtype: DType, access: &Access, vectors: usize, condition: Condition) -> Vec<Value> {
-        let (real, bytes) = self.unguarded(access, 0, &condition);
+        let (real, bytes) = self.unguarded(access, 0);
         let place = |emitter: &mut Self, number: usize| match condition {
             Condition::Known(true) => emitter.with_bytes(real, bytes + 16 * number as i64),
             Condition::Known(false) => Place { address: emitter.fill_address(access.fill), bytes: 0 },
@@ -242,7 +242,7 @@ impl Emitter<'_, '_> {
 
     /// Where a lane's element is; outside the condition, where the fill is.
     fn place(&mut self, access: &Access, lane: usize, condition: Condition) -> Place {
-        let (address, bytes) = self.unguarded(access, lane, &condition);
+        let (address, bytes) = self.unguarded(access, lane);
         match condition {
             Condition::Known(true) => self.with_bytes(address, bytes),
             Condition::Known(false) => Place { address: self.fill_address(access.fill), bytes: 0 },
@@ -254,8 +254,9 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Address and constant bytes of a lane's element, guards not looked at (but for faults).
-    fn unguarded(&mut self, access: &Access, lane: usize, condition: &Condition) -> (Value, i64) {
+    /// Address and constant bytes of a lane's element, guards not looked at; a clamp is a fault even where a guard
+    /// hides the element.
+    fn unguarded(&mut self, access: &Access, lane: usize) -> (Value, i64) {
         let key = self.key(access);
         let address = self.dynamic_address(&key);
         let bytes = self.affine_constant(&access.index, lane) * 4;
@@ -267,14 +268,7 @@ impl Emitter<'_, '_> {
         let below = self.builder.ins().smin(index, last);
         let clamped = self.builder.ins().smax(below, zero);
         let changed = self.builder.ins().icmp(IntCC::NotEqual, clamped, index);
-        match *condition {
-            Condition::Known(true) => self.fault_if(changed),
-            Condition::Known(false) => {}
-            Condition::Dynamic(inside) => {
-                let both = self.builder.ins().band(changed, inside);
-                self.fault_if(both);
-            }
-        }
+        self.fault_if(changed);
         let wide = self.builder.ins().sextend(types::I64, clamped);
         let offset = self.scaled(wide, indirect.stride * 4);
         (self.builder.ins().iadd(address, offset), bytes)
