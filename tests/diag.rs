@@ -46,8 +46,9 @@ fn expectations(text: &str) -> Vec<Expected> {
         for comment in line.split('#').skip(1) {
             let comment = comment.trim();
             let kinds = [("error:", "error", 1), ("warning:", "warning", 1), ("error-above:", "error", 0)];
-            let Some((rest, severity, offset)) =
-                kinds.iter().find_map(|(head, severity, offset)| Some((comment.strip_prefix(head)?, *severity, *offset)))
+            let Some((rest, severity, offset)) = kinds
+                .iter()
+                .find_map(|(head, severity, offset)| Some((comment.strip_prefix(head)?, *severity, *offset)))
             else {
                 continue;
             };
@@ -121,8 +122,7 @@ pub fn error_programs(prefixes: &[&str]) -> Vec<(String, String)> {
 pub fn check_all(prefixes: &[&str], front_end: FrontEnd) {
     let programs = error_programs(prefixes);
     assert!(!programs.is_empty(), "no programs for {prefixes:?}");
-    let problems: Vec<String> =
-        programs.iter().filter_map(|(name, text)| check(name, text, front_end).err()).collect();
+    let problems: Vec<String> = programs.iter().filter_map(|(name, text)| check(name, text, front_end).err()).collect();
     assert!(problems.is_empty(), "\n{}", problems.concat());
 }
 

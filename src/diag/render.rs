@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+};
 
 use super::{Code, Diagnostic, Label, Severity};
 use crate::source::{SourceFile, SourceMap, Span};
@@ -20,7 +22,8 @@ const LONGEST_LINE: usize = 400;
 /// line that counts them. `width` is that of the terminal in columns.
 pub fn text(sources: &SourceMap, diagnostics: &[Diagnostic], colour: bool, width: usize) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false).with_context_lines(1);
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false).with_context_lines(1)
+        .with_primary_span_start();
     let sorted = in_order(diagnostics);
     let mut out = String::new();
     for diagnostic in sorted.iter().take(SHOWN) {
@@ -224,14 +227,11 @@ impl SourceCode for Excerpt<'_> {
         let end = self.boundary(line_end(bytes, to, lines_after));
         let (line, column) = self.file.line_column(start);
         let lines = bytes[start..end].iter().filter(|byte| **byte == b'\n').count() + 1;
-        let contents = MietteSpanContents::new_named(
-            self.file.name.clone(),
-            &bytes[start..end],
-            (start, end - start).into(),
-            line - 1,
-            column - 1,
-            lines,
-        );
+        // Of a line that is shown in part the column is in the name: miette would pad by it.
+        let cut = column > 1;
+        let name = if cut { format!("{}, from column {column}", self.file.name) } else { self.file.name.clone() };
+        let contents =
+            MietteSpanContents::new_named(name, &bytes[start..end], (start, end - start).into(), line - 1, 0, lines);
         Ok(Box::new(contents))
     }
 }

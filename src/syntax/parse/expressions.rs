@@ -116,7 +116,7 @@ impl<'l> Reader<'_, 'l> {
         let span = self.span(&node);
         let mut inner = node.into_inner().peekable();
         let name = inner.next_if(|node| node.as_rule() == Rule::any_name).map(|name| self.name(&name));
-        let value = match inner.next() {
+        let value = match inner.find(|node| node.as_rule() == Rule::expr) {
             Some(value) => self.expr(value),
             None => self.placeholder(span),
         };
