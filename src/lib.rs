@@ -10,6 +10,8 @@ pub mod syntax;
 
 pub mod ir;
 
+pub mod prelude;
+
 pub mod check;
 
 pub mod lower;

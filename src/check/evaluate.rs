@@ -36,7 +36,8 @@ impl Checker<'_> {
             return self.error(Code::E0403, "`evaluate` stands in the file, not in a train or definition", span);
         }
         let rows = self.program.atoms.name("B", None, part_span);
-        let outer = std::mem::replace(&mut self.phase, self.phase_at(Some(part.data), rows, false));
+        let fresh = self.phase_at(Some(part.data), rows, false);
+        let outer = std::mem::replace(&mut self.phase, fresh);
         let mut frame = Frame::new(FrameKind::Train, self.frame().file, InstanceId(0), "", Span::default());
         frame.place = "evaluate".into();
         frame.dims.push(("B".to_string(), Dim::atom(rows)));

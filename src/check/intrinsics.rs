@@ -10,7 +10,7 @@ use super::dims::Dim;
 use super::typed::Kind;
 use super::value::{Elem, Number, Tensor, Value};
 use crate::diag::{Code, Diagnostic, nearest};
-use crate::ir::{Binary, Op, Type, Unary};
+use crate::ir::{Op, Type, Unary};
 use crate::source::Span;
 
 /// A primitive of the language.
@@ -55,6 +55,7 @@ pub enum Intrinsic {
     CoreUniform,
     CoreFanIn,
     CoreFanOut,
+    CoreSpread,
 }
 
 const WORDS: [(&str, Intrinsic); 31] = [
@@ -91,13 +92,14 @@ const WORDS: [(&str, Intrinsic); 31] = [
     ("zip", Intrinsic::Zip),
 ];
 
-const CORE: [(&str, Intrinsic); 6] = [
+const CORE: [(&str, Intrinsic); 7] = [
     ("pow", Intrinsic::CorePow),
     ("fill", Intrinsic::CoreFill),
     ("iota", Intrinsic::CoreIota),
     ("uniform", Intrinsic::CoreUniform),
     ("fan_in", Intrinsic::CoreFanIn),
     ("fan_out", Intrinsic::CoreFanOut),
+    ("spread", Intrinsic::CoreSpread),
 ];
 
 impl Intrinsic {
@@ -157,6 +159,7 @@ impl Intrinsic {
             Intrinsic::CorePow => (&["x", "y"], 2),
             Intrinsic::CoreFill => (&["shape", "value"], 2),
             Intrinsic::CoreIota => (&["count"], 1),
+            Intrinsic::CoreSpread => (&["reduced", "x", "along"], 3),
             Intrinsic::CoreUniform | Intrinsic::CoreFanIn | Intrinsic::CoreFanOut => (&["shape"], 1),
         }
     }
@@ -216,6 +219,7 @@ impl Checker<'_> {
             Intrinsic::CoreUniform => self.core_uniform(&args, span),
             Intrinsic::CoreFanIn => self.fan(&args, true, span),
             Intrinsic::CoreFanOut => self.fan(&args, false, span),
+            Intrinsic::CoreSpread => self.spread(&args, span),
             // Their arguments are not plain values; they are called elsewhere.
             Intrinsic::Grad | Intrinsic::Total => Value::Unknown,
         }

@@ -63,6 +63,21 @@ impl Checker<'_> {
         Some(Value::Number(if first { a.clone() } else { b.clone() }, None))
     }
 
+    /// `core.spread(r, x, along)`: what was reduced from x over an axis, laid over x again.
+    pub(super) fn spread(&mut self, args: &Args, span: Span) -> Value {
+        let (Some((reduced, _)), Some((x, place))) = (self.tensor_arg(args, 0), self.tensor_arg(args, 1)) else {
+            return Value::Unknown;
+        };
+        let Some(axes) = self.axes(&x, &args[2], &None, place) else { return Value::Unknown };
+        let kept: Vec<usize> = (0..x.shape.len()).filter(|axis| !axes.contains(axis)).collect();
+        if kept.len() != reduced.shape.len() {
+            let (a, b) = (self.show_type(&reduced), self.show_type(&x));
+            return self.error(Code::E0306, format!("{a} is not {b} without the axis"), span);
+        }
+        let shape = x.shape.clone();
+        Value::Tensor(self.broadcast(reduced, &shape, kept, span))
+    }
+
     fn max_of(&mut self, tensor: Tensor, axes: &[usize], span: Span) -> Tensor {
         let shape = without(&tensor.shape, axes);
         self.op(Op::MaxOf { axes: axes.to_vec() }, &[tensor.node], tensor.elem, shape, span)
