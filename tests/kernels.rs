@@ -1,1 +1,5 @@
-//! Suite: kernels.
+//! Suite: kernels. Wide kernels against scalar references, bits equal, and the run time around them.
+
+mod fill;
+mod gemm;
+mod guarded;

@@ -2,4 +2,6 @@
 //!
 //! The loops IR is the bit-exact contract: nothing before emission looks at the
 //! machine, so width, threads and emitter cannot change a result.
+pub mod build;
 pub mod ir;
+pub mod ops;
