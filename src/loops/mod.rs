@@ -4,4 +4,5 @@
 //! machine, so width, threads and emitter cannot change a result.
 pub mod build;
 pub mod ir;
+pub mod math;
 pub mod ops;
