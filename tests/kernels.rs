@@ -3,3 +3,6 @@
 mod fill;
 mod gemm;
 mod guarded;
+mod machine;
+mod pool;
+mod store;

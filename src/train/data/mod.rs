@@ -6,19 +6,19 @@
 //! function of (seed, data name, row or epoch), never of time or of threads.
 //! Whatever a file holds, the answer is a value or a located [`DataError`].
 
-// batch
+pub mod batch;
 mod csv_file;
 mod error;
 pub mod generate;
 mod idx;
 pub mod random;
-// split
+pub mod split;
 mod table;
 
-// pub use batch::{Batches, fill_batch, fill_column};
+pub use batch::{Batches, fill_batch, fill_column};
 pub use error::DataError;
 pub use generate::Argument;
-// pub use split::{Parts, folds, split};
+pub use split::{Parts, folds, split};
 pub use table::{Column, Kind, Origin, Schema, SchemaColumn, Table, Values, as_class, join};
 
 use std::path::PathBuf;
