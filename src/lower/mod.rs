@@ -58,9 +58,8 @@ impl Request {
 /// # Errors
 /// An internal error: the typed tree breaks its own rules.
 pub fn lower(program: &Program, request: &Request) -> Result<ir::Graph, String> {
-    let mut graph = walk::walk(program, request)?;
-    opt::run(&mut graph);
-    Ok(graph)
+    let graph = walk::walk(program, request)?;
+    if cfg!(debug_assertions) { opt::run_verified(graph) } else { Ok(opt::run(graph)) }
 }
 
 /// The graph of something computed once: `outputs` as figures `0`, `1`, ...
@@ -72,7 +71,8 @@ pub fn eval(program: &Program, outputs: &[NodeId], rows: Option<(AtomId, u64)>) 
 }
 
 /// The graph of a phase of a train for a batch of `rows`: its writes, and as figures the objective (`loss`, if any)
-/// followed by what [`rows::of_steps`] says the phase's watches need of each step.
+/// followed by what the phase's watches need of each step: the fronts of [`rows::of_steps`], or the watches themselves
+/// where the phase takes no columns.
 ///
 /// # Errors
 /// As [`lower`].
@@ -84,7 +84,10 @@ pub fn step(program: &Program, train: &Train, phase: usize, rows: u64) -> Result
 pub fn step_request(program: &Program, train: &Train, phase: usize, rows: u64) -> Request {
     let part = &train.phases[phase];
     let mut figures: Vec<(String, NodeId)> = part.loss.iter().map(|&loss| ("loss".to_string(), loss)).collect();
-    let fronts = rows::of_steps(program, train, phase).fronts;
+    let fronts = match part.columns {
+        true => rows::of_steps(program, train, phase).fronts,
+        false => rows::watched(train, phase),
+    };
     figures.extend(fronts.into_iter().enumerate().map(|(at, node)| (format!("{}{at}", path::FRONT), node)));
     Request { figures, writes: part.writes.clone(), given: Vec::new(), rows: Some((train.rows, rows)) }
 }
