@@ -27,6 +27,9 @@ const SHAPES: &[(usize, usize, usize, bool, bool, &str)] = &[
     (96, 512, 64, true, false, "one panel of it"),
     (128, 10, 64, true, false, "dW2 = h' d"),
     (256, 1024, 1024, false, false, "large"),
+    (96, 1024, 1024, false, false, "one panel of it"),
+    (36, 1024, 1024, false, false, "a smaller one"),
+    (96, 2048, 512, false, false, "one panel, wider"),
     (64, 256, 8192, true, false, "two chains"),
 ];
 

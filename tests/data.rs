@@ -66,7 +66,7 @@ fn real(path: &str) -> Option<PathBuf> {
 fn scratch(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("data").join(name);
     let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(&folder).expect("the target folder is writable");
     folder
 }
 
@@ -158,7 +158,7 @@ fn join_puts_columns_side_by_side() {
     let image = Column::new("image", Kind::Number, vec![2], pixels);
     let joined = join(&[&Column::numbers("a", vec![1.0, 2.0]), &image]).unwrap();
     assert_eq!((joined.name.as_str(), joined.shape.as_slice()), ("input", [3].as_slice()));
-    assert_eq!(f32s(&joined), [1.0, 0.0, 1.0, 2.0, 51.0 / 255.0, 102.0 / 255.0]);
+    assert_eq!(f32s(&joined), [1.0, 0.0, 1.0, 2.0, 51.0 * (1.0 / 255.0), 102.0 * (1.0 / 255.0)]);
     let longer = Column::numbers("b", vec![1.0, 2.0, 3.0]);
     assert!(join(&[&image, &longer]).unwrap_err().message.contains("3 rows"));
     let error = join(&[&load(&generated("moons", &[])).unwrap().columns[1]]).unwrap_err();
@@ -185,18 +185,22 @@ fn idx(sizes: &[u32], values: &[u8]) -> Vec<u8> {
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(bytes).expect("a Vec takes all");
+    encoder.finish().expect("a Vec takes all")
 }
 
 /// Three train rows and one test row of 2 x 2, in all four spellings of a name.
 fn small_idx(name: &str) -> PathBuf {
     let folder = scratch(name);
     let pixels: Vec<u8> = (0..12).collect();
-    std::fs::write(folder.join("train-images-idx3-ubyte.gz"), gzip(&idx(&[3, 2, 2], &pixels))).unwrap();
-    std::fs::write(folder.join("train-labels.idx1-ubyte"), idx(&[3], &[7, 2, 1])).unwrap();
-    std::fs::write(folder.join("t10k-images-idx3-ubyte"), idx(&[1, 2, 2], &[100, 101, 102, 103])).unwrap();
-    std::fs::write(folder.join("t10k-labels.idx1-ubyte.gz"), gzip(&idx(&[1], &[9]))).unwrap();
+    std::fs::write(folder.join("train-images-idx3-ubyte.gz"), gzip(&idx(&[3, 2, 2], &pixels)))
+        .expect("the target folder is writable");
+    std::fs::write(folder.join("train-labels.idx1-ubyte"), idx(&[3], &[7, 2, 1]))
+        .expect("the target folder is writable");
+    std::fs::write(folder.join("t10k-images-idx3-ubyte"), idx(&[1, 2, 2], &[100, 101, 102, 103]))
+        .expect("the target folder is writable");
+    std::fs::write(folder.join("t10k-labels.idx1-ubyte.gz"), gzip(&idx(&[1], &[9])))
+        .expect("the target folder is writable");
     folder
 }
 
@@ -377,7 +381,12 @@ fn random_numbers_have_the_right_moments() {
 // Splits.
 
 fn sizes(table: &Table, fractions: &[(&str, f64)]) -> Vec<usize> {
-    split(table, fractions, 1, None).unwrap().parts.iter().map(|(_, rows)| rows.len()).collect()
+    split(table, fractions, 1, None)
+        .expect("fractions that sum to 1")
+        .parts
+        .iter()
+        .map(|(_, rows)| rows.len())
+        .collect()
 }
 
 #[test]

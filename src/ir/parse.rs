@@ -217,7 +217,8 @@ impl<'a> Cursor<'a> {
             DType::F32 if self.accept("nan:") => self.hex()?,
             DType::F32 => self.number::<f32>()?.to_bits(),
             DType::I32 => self.number::<i32>()? as u32,
-            DType::Bool => u32::from(self.number::<bool>()?),
+            // A true bool is all ones.
+            DType::Bool => u32::from(self.number::<bool>()?).wrapping_neg(),
         })
     }
 

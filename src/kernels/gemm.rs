@@ -10,6 +10,8 @@
 //! its columns have stride 1; otherwise, or where rows lie so far apart that
 //! caches and page tables suffer, each strip is packed just before its use.
 
+use std::ops::Range;
+
 use super::abi::{Ctx, GemmArgs, PACK_BYTES};
 use super::micro::{Isa, Portable, Tile};
 
@@ -93,7 +95,7 @@ unsafe fn product<I: Isa>(args: &GemmArgs, pack: *mut f32) {
         a_column: args.a_column as isize,
         b_row: args.b_row as isize,
         b_column: args.b_column as isize,
-        packed: args.b_column != 1 || (n >= 256 && m >= 48),
+        packed: args.b_column != 1 || worth_packing(m, n),
         pack,
     };
     let c_row = args.c_row as isize;
@@ -118,6 +120,12 @@ unsafe fn product<I: Isa>(args: &GemmArgs, pack: *mut f32) {
         }
         I::finish();
     }
+}
+
+/// Whether B is copied though its columns have stride 1. Measured on Zen 4: in place wins while a block of
+/// B stays in the second-level cache; with rows of B in pages of their own the copy pays even for few rows of A.
+fn worth_packing(m: usize, n: usize) -> bool {
+    (n >= 256 && m >= 128) || (n >= 1024 && m >= 24)
 }
 
 /// Several chains: the first goes to C, each later one to the pack space and from there is added.
@@ -211,25 +219,79 @@ unsafe fn rows<I: Isa>(tile: &mut Tile, m: usize, vectors: usize) {
 
 /// Copies `k` rows of `columns` elements of B to the pack space, rows `width` apart, missing columns 0.
 unsafe fn pack(plan: &Plan, b: *const f32, k: usize, columns: usize, width: usize) {
+    let strides = (plan.b_row, plan.b_column);
     // SAFETY: reads elements of B that exist, writes k · width elements of the strip.
     unsafe {
         if plan.b_column == 1 {
+            // Pieces of constant size become moves; a copy of unknown size would be a library call for each row.
+            let whole = columns / 8 * 8;
             for p in 0..k {
+                let from = b.offset(p as isize * plan.b_row);
                 let to = plan.pack.add(p * width);
-                std::ptr::copy_nonoverlapping(b.offset(p as isize * plan.b_row), to, columns);
-                for column in columns..width {
-                    *to.add(column) = 0.0;
+                for column in (0..whole).step_by(8) {
+                    std::ptr::copy_nonoverlapping(from.add(column), to.add(column), 8);
                 }
             }
+            copy_part(b, strides, plan.pack, width, 0..k, whole..columns);
         } else {
-            for p in 0..k {
-                let to = plan.pack.add(p * width);
-                let from = b.offset(p as isize * plan.b_row);
-                for column in 0..width {
-                    *to.add(column) =
-                        if column < columns { *from.offset(column as isize * plan.b_column) } else { 0.0 };
+            let (whole_rows, whole_columns) = if plan.b_row == 1 { (k / LINE * LINE, columns / 4 * 4) } else { (0, 0) };
+            for p in (0..whole_rows).step_by(LINE) {
+                for column in (0..whole_columns).step_by(4) {
+                    let from = b.add(p).offset(column as isize * plan.b_column);
+                    transpose_line(from, plan.b_column, plan.pack.add(p * width + column), width);
                 }
+            }
+            copy_part(b, strides, plan.pack, width, 0..whole_rows, whole_columns..columns);
+            copy_part(b, strides, plan.pack, width, whole_rows..k, 0..columns);
+        }
+        if columns < width {
+            for p in 0..k {
+                plan.pack.add(p * width + columns).write_bytes(0, width - columns);
             }
         }
     }
+}
+
+/// Rows that are transposed together: a cache line of each column of B is then read once, and used up.
+const LINE: usize = 16;
+
+/// Copies some rows and columns one by one.
+unsafe fn copy_part(
+    b: *const f32,
+    (row, column): (isize, isize),
+    to: *mut f32,
+    width: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+) {
+    for p in rows {
+        for j in columns.clone() {
+            // SAFETY: the caller's ranges lie inside B and the strip.
+            unsafe { *to.add(p * width + j) = *b.offset(p as isize * row + j as isize * column) };
+        }
+    }
+}
+
+/// Writes a block of [`LINE`] rows and 4 columns, where the columns' elements are neighbours in B.
+#[cfg(target_arch = "x86_64")]
+unsafe fn transpose_line(b: *const f32, b_column: isize, to: *mut f32, width: usize) {
+    use std::arch::x86_64::{_MM_TRANSPOSE4_PS, _mm_loadu_ps, _mm_storeu_ps};
+    for p in (0..LINE).step_by(4) {
+        // SAFETY: the caller's block lies inside B and the strip; SSE is part of x86-64.
+        unsafe {
+            let load = |column: isize| _mm_loadu_ps(b.add(p).offset(column * b_column));
+            let [mut r0, mut r1, mut r2, mut r3] = [load(0), load(1), load(2), load(3)];
+            _MM_TRANSPOSE4_PS(&mut r0, &mut r1, &mut r2, &mut r3);
+            for (row, values) in [r0, r1, r2, r3].into_iter().enumerate() {
+                _mm_storeu_ps(to.add((p + row) * width), values);
+            }
+        }
+    }
+}
+
+/// As above, element by element.
+#[cfg(not(target_arch = "x86_64"))]
+unsafe fn transpose_line(b: *const f32, b_column: isize, to: *mut f32, width: usize) {
+    // SAFETY: the caller's block lies inside B and the strip.
+    unsafe { copy_part(b, (1, b_column), to, width, 0..LINE, 0..4) }
 }

@@ -14,8 +14,8 @@ use std::time::Instant;
 use super::arena::{ALIGNMENT, Arena};
 use super::pool::Pool;
 use crate::ir::DType;
+use crate::kernels;
 use crate::kernels::abi::{Ctx, KernelFn, PACK_BYTES, SCRATCH_BYTES};
-use crate::kernels::table;
 use crate::loops::ir::{Buffer, BufferId, Cost, Kernel, Mode, Place, Program};
 
 /// Floating-point operations a nanosecond that the estimate assumes of one core.
@@ -30,7 +30,7 @@ const WORTH_SPREADING: u64 = 8_000;
 pub struct Machine {
     items: Vec<Item>,
     /// What `Item::pointers` point into.
-    _pointers: Box<[*mut u8]>,
+    table: Box<[*mut u8]>,
     contexts: Box<[Ctx]>,
     /// What each item writes, for `run_checked`.
     writes: Vec<Vec<Write>>,
@@ -120,7 +120,7 @@ impl Machine {
         let (contexts, scratch, fault) = contexts(pool.threads());
         let mut machine = Machine {
             items: Vec::with_capacity(program.runs.len()),
-            _pointers: pointers,
+            table: pointers,
             contexts,
             writes: Vec::with_capacity(program.runs.len()),
             names: program.runs.iter().map(|run| program.kernels[run.kernel.index()].name.clone()).collect(),
@@ -210,7 +210,7 @@ impl Machine {
     }
 
     fn load_runs(&mut self, program: &Program, functions: &[KernelFn], addresses: &[Memory]) {
-        let mut pointers = self._pointers.as_ptr();
+        let mut pointers = self.table.as_ptr();
         for run in &program.runs {
             let kernel = &program.kernels[run.kernel.index()];
             let (extent, by) = kernel.par.map_or((0, 0), |par| (par.extent, par.by));
@@ -274,7 +274,7 @@ fn contexts(threads: usize) -> (Box<[Ctx]>, Arena, Box<AtomicU32>) {
     let fault = Box::new(AtomicU32::new(0));
     let per_thread = SCRATCH_BYTES + PACK_BYTES;
     let memory = Arena::scratch(threads * per_thread);
-    let kernels = table();
+    let kernels = kernels::table();
     let contexts = (0..threads)
         .map(|thread| {
             // SAFETY: the arena holds `threads` times both.

@@ -7,11 +7,13 @@
 //! Helpers spin for about 50 µs after their last chunk and then park. A region
 //! allocates nothing.
 //!
-//! Note [Claiming]. `state` holds (region number, next chunk). A helper reads
+//! Note [Claiming]. `state` holds (region number, unclaimed chunks). A helper reads
 //! the state, then the job, then claims by compare-exchange on the whole state.
-//! The job is rewritten only between regions, when all chunks of the last one
-//! are claimed; so if the exchange succeeds, the job was this region's, and the
-//! region cannot end before the claimed chunk is done.
+//! The job is rewritten only while no chunk is unclaimed, and a region number does
+//! not come back; so if the exchange succeeds, the job was this region's, and the
+//! region cannot end before the claimed chunk is done. The number of chunks is
+//! part of the job: compared with a counter that runs upwards, that of the next
+//! region would seem to reopen the last one.
 
 use std::hint::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,6 +48,7 @@ struct Owner {
 
 #[derive(Debug)]
 struct Shared {
+    /// Region number and unclaimed chunks, 32 bits each; see Note [Claiming].
     state: Line<AtomicU64>,
     /// Chunks not yet done.
     pending: Line<AtomicUsize>,
@@ -109,6 +112,7 @@ impl Pool {
     /// If a chunk panicked, after all others are done.
     pub fn run(&self, chunks: usize, task: Task<'_>) {
         let shared = &*self.owner.shared;
+        assert!(u32::try_from(chunks).is_ok(), "a region has fewer than 2³² chunks");
         let alone = chunks < 2 || self.owner.helpers.is_empty();
         if alone || shared.busy.swap(true, Ordering::Acquire) {
             (0..chunks).for_each(|chunk| task(chunk, 0));
@@ -120,8 +124,8 @@ impl Pool {
                 helper.thread().unpark();
             }
         }
-        while let Some(chunk) = shared.claim(region, chunks) {
-            shared.execute(task, chunk, 0);
+        while let Some(left) = shared.claim(region) {
+            shared.execute(task, chunks - left, 0);
         }
         shared.wait();
         let panicked = shared.panicked.swap(false, Ordering::Relaxed);
@@ -142,20 +146,20 @@ impl Shared {
         self.pending.0.store(chunks, Ordering::Relaxed);
         let region = ((self.state.0.load(Ordering::Relaxed) >> 32) as u32).wrapping_add(1);
         // Sequentially consistent with `parked`: either we see a helper parked, or it sees this region.
-        self.state.0.store(u64::from(region) << 32, Ordering::SeqCst);
+        self.state.0.store(u64::from(region) << 32 | chunks as u64, Ordering::SeqCst);
         region
     }
 
-    /// The next chunk of the region, if there is one.
-    fn claim(&self, region: u32, chunks: usize) -> Option<usize> {
+    /// Claims a chunk of the region if one is left; how many were, the claimed one included.
+    fn claim(&self, region: u32) -> Option<usize> {
         let mut state = self.state.0.load(Ordering::Acquire);
         loop {
-            let next = (state & 0xffff_ffff) as usize;
-            if (state >> 32) as u32 != region || next >= chunks {
+            let left = unclaimed(state);
+            if (state >> 32) as u32 != region || left == 0 {
                 return None;
             }
-            match self.state.0.compare_exchange_weak(state, state + 1, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Some(next),
+            match self.state.0.compare_exchange_weak(state, state - 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Some(left),
                 Err(now) => state = now,
             }
         }
@@ -170,10 +174,10 @@ impl Shared {
 
     /// Waits for the chunks that helpers have begun.
     fn wait(&self) {
-        let mut looks = 0;
+        let mut looks = 0u32;
         while self.pending.0.load(Ordering::Acquire) != 0 {
-            looks += 1;
-            if looks % CALLER_LOOKS == 0 {
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(CALLER_LOOKS) {
                 std::thread::yield_now();
             } else {
                 spin_loop();
@@ -206,20 +210,26 @@ fn help(shared: &Shared, thread: usize) {
 }
 
 fn has_work(shared: &Shared) -> bool {
-    let next = (shared.state.0.load(Ordering::SeqCst) & 0xffff_ffff) as usize;
-    next < shared.job.0.chunks.load(Ordering::Relaxed)
+    unclaimed(shared.state.0.load(Ordering::SeqCst)) > 0
+}
+
+fn unclaimed(state: u64) -> usize {
+    (state & 0xffff_ffff) as usize
 }
 
 /// Does at most one chunk; whether there was one.
 fn work(shared: &Shared, thread: usize) -> bool {
-    let region = (shared.state.0.load(Ordering::Acquire) >> 32) as u32;
+    let state = shared.state.0.load(Ordering::Acquire);
+    if unclaimed(state) == 0 {
+        return false;
+    }
     let words = [0, 1].map(|word| shared.job.0.task[word].load(Ordering::Relaxed));
     let chunks = shared.job.0.chunks.load(Ordering::Relaxed);
-    let Some(chunk) = shared.claim(region, chunks) else { return false };
+    let Some(left) = shared.claim((state >> 32) as u32) else { return false };
     // SAFETY: the claim succeeded, so the words are those of a task that lives until this chunk is done; see
     // Note [Claiming].
     let task: Task<'_> = unsafe { std::mem::transmute(words) };
-    shared.execute(task, chunk, thread);
+    shared.execute(task, chunks - left, thread);
     true
 }
 

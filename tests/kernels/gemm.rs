@@ -152,8 +152,9 @@ fn blocks_of_k_do_not_show() {
 
 #[test]
 fn wide_results_are_packed() {
-    check_all(Case { m: 64, n: 265, k: 19, a: ROWS, b: ROWS, c_gap: 0 });
-    check_all(Case { m: 97, n: 256, k: 9, a: Layout::Columns { gap: 0 }, b: Layout::Rows { gap: 1 }, c_gap: 1 });
+    check_all(Case { m: 129, n: 265, k: 7, a: ROWS, b: ROWS, c_gap: 0 });
+    check_all(Case { m: 128, n: 256, k: 5, a: Layout::Columns { gap: 0 }, b: Layout::Rows { gap: 1 }, c_gap: 1 });
+    check_all(Case { m: 24, n: 1043, k: 6, a: ROWS, b: ROWS, c_gap: 0 });
 }
 
 #[test]
@@ -169,5 +170,5 @@ fn partial_chains_that_exceed_their_space_are_cut() {
     // More rows than a block, and more columns than fit beside that many rows.
     let best = variants()[0];
     check(&best, Case { m: 520, n: 3, k: 4097, a: Layout::Columns { gap: 0 }, b: ROWS, c_gap: 0 }, true);
-    check(&best, Case { m: 512, n: 40, k: 4097, a: ROWS, b: ROWS, c_gap: 0 }, true);
+    check(&best, Case { m: 497, n: 33, k: 4097, a: ROWS, b: ROWS, c_gap: 0 }, true);
 }

@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nnc::ir::{DType, Origin, SlotId};
 use nnc::kernels::abi::{Ctx, GemmArgs, KernelFn};
@@ -37,7 +38,10 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// `x[i] += 1` over the panel; word 0 of the thread's scratch holds the allocations of the thread at its first
+/// Marks the scratch of one machine: scratch is not cleared, and may still hold the mark of an earlier one.
+static MARK: AtomicU64 = AtomicU64::new(0x5ee5_5ee5_0000_0000);
+
+/// `x[i] += 1` over the panel; the thread's scratch holds the mark and the allocations of the thread at its first
 /// call, and a change sets the fault flag.
 unsafe extern "C" fn increment(ptrs: *const *mut u8, ctx: *const Ctx, lo: u64, hi: u64) {
     // SAFETY: the tests give one buffer of `extent` floats.
@@ -47,8 +51,9 @@ unsafe extern "C" fn increment(ptrs: *const *mut u8, ctx: *const Ctx, lo: u64, h
             *x.add(i as usize) += 1.0;
         }
         let seen = (*ctx).scratch.cast::<[u64; 2]>();
-        if (*seen)[0] != 0x5ee5_5ee5 {
-            *seen = [0x5ee5_5ee5, allocations()];
+        let mark = MARK.load(Ordering::Relaxed);
+        if (*seen)[0] != mark {
+            *seen = [mark, allocations()];
         } else if (*seen)[1] != allocations() {
             *(*ctx).fault = 1;
         }
@@ -134,6 +139,7 @@ fn counting_program(flops: u64) -> (Program, [KernelFn; 2]) {
 #[test]
 fn steps_run_in_order_and_allocate_nothing() {
     for (threads, flops, spread) in [(1, 1 << 30, 0), (2, 1 << 30, 21), (4, 1 << 30, 21), (2, 100, 0)] {
+        MARK.fetch_add(1, Ordering::Relaxed);
         let pool = Pool::new(threads);
         let (program, functions) = counting_program(flops);
         let mut x = Box::new(Aligned([0.0f32; 1000]));

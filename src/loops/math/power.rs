@@ -11,9 +11,11 @@ use crate::ir::{DType, Unary};
 use crate::loops::ir::{ScalarOp, ValueId};
 
 /// 2/ln 2 in two parts.
-const TWO_LOG2_E: [f32; 2] = [2.885_390_04, 3.851_926e-8];
-/// (atanh(q)/q - 1)/q² in q² for |q| ≤ 0.1716: error of atanh 2⁻³⁶.
-const ATANH: [f32; 3] = [0.333_333_88, 0.199_887_37, 0.149_368_78];
+const TWO_LOG2_E: [f32; 2] = [2.885_39, 3.851_926e-8];
+/// 1/3 in two parts.
+const THIRD: [f32; 2] = [1.0 / 3.0, -9.934_108e-9];
+/// ((atanh(q)/q - 1)/q² - 1/3)/q² in q² for |q| ≤ 0.1716: relative error of atanh below 2⁻³⁵.
+const ATANH: [f32; 3] = [0.200_000_76, 0.142_735_29, 0.117_102_26];
 
 /// An unevaluated sum, |low| at most half an ulp of high.
 struct Pair {
@@ -46,18 +48,37 @@ fn log2_pair(e: &mut Emit<'_>, parts: &Split) -> Pair {
     let remainder = e.fma(minus_q, denominator_low, remainder);
     let q_low = e.mul(remainder, reciprocal);
 
-    let square = e.mul(q, q);
-    let series = e.polynomial(square, &ATANH);
-    let correction = e.mul(square, series);
-    let tail = e.fma(q, correction, q_low);
-    let atanh = fast_two_sum(e, q, tail);
-
+    let atanh = atanh_pair(e, q, q_low);
     let (factor, factor_low) = (e.float(TWO_LOG2_E[0]), e.float(TWO_LOG2_E[1]));
     let product = exact_product(e, atanh.high, factor);
     let low = e.fma(atanh.high, factor_low, product.low);
     let low = e.fma(atanh.low, factor, low);
     // |e| ≥ 1 > |product| or e = 0: the fast sum is exact.
     let sum = fast_two_sum(e, parts.e, product.high);
+    let low = e.add(sum.low, low);
+    fast_two_sum(e, sum.high, low)
+}
+
+/// atanh(q + q_low) = q + q³·(1/3 + q²·series): the cubic term too is kept in two floats, for its error would
+/// be multiplied by an exponent of up to 150.
+fn atanh_pair(e: &mut Emit<'_>, q: ValueId, q_low: ValueId) -> Pair {
+    let square = exact_product(e, q, q);
+    let series = e.polynomial(square.high, &ATANH);
+    let third = e.float(THIRD[0]);
+    let factor = e.fma(square.high, series, third);
+    let rounded_away = e.sub(third, factor);
+    let factor_low = e.fma(square.high, series, rounded_away);
+    let third_low = e.float(THIRD[1]);
+    let factor_low = e.add(factor_low, third_low);
+    let product = exact_product(e, square.high, factor);
+    let low = e.fma(square.low, factor, product.low);
+    let low = e.fma(square.high, factor_low, low);
+    let cubic = exact_product(e, q, product.high);
+    let low = e.fma(q, low, cubic.low);
+    // The derivative of atanh is 1 + q² + ...
+    let low = e.fma(q_low, square.high, low);
+    let low = e.add(low, q_low);
+    let sum = fast_two_sum(e, q, cubic.high);
     let low = e.add(sum.low, low);
     fast_two_sum(e, sum.high, low)
 }

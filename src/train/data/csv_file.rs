@@ -55,7 +55,7 @@ fn reader(text: &str) -> csv::Reader<&[u8]> {
 /// Column names; a nameless one (an index written by a spreadsheet) is called `columnN`, from 1.
 fn header(text: &str) -> Result<Vec<String>, DataError> {
     let mut reader = reader(text);
-    let header = reader.headers().map_err(|error| located(&error))?;
+    let header = reader.headers().map_err(|error| located(text, &error))?;
     if header.iter().all(|name| name.trim().is_empty()) {
         return Err(DataError::new("the file is empty").help("the first line of a CSV names its columns"));
     }
@@ -75,8 +75,12 @@ fn kinds(text: &str, count: usize) -> Result<(Vec<bool>, Vec<u64>), DataError> {
     let mut all_numbers = vec![true; count];
     let mut some_number = vec![false; count];
     let mut lines = Vec::new();
+    let (mut counted, mut line) = (0, 1);
     for_records(text, |_, record| {
-        lines.push(record.position().map_or(0, csv::Position::line));
+        let byte = record.position().map_or(0, |position| position.byte() as usize);
+        let (start, ends) = line_ends(text, counted, byte);
+        (counted, line) = (start, line + ends);
+        lines.push(line);
         for (column, cell) in record.iter().enumerate().filter(|(_, cell)| !is_gap(cell)) {
             let is_number = number(cell).is_some();
             all_numbers[column] &= is_number;
@@ -123,7 +127,7 @@ fn for_records(
     let mut reader = reader(text);
     let mut record = StringRecord::new();
     let mut row = 0;
-    while reader.read_record(&mut record).map_err(|error| located(&error))? {
+    while reader.read_record(&mut record).map_err(|error| located(text, &error))? {
         if row == u32::MAX as usize {
             return Err(DataError::new(format!("more than {} rows", u32::MAX)));
         }
@@ -133,7 +137,7 @@ fn for_records(
     Ok(())
 }
 
-fn located(error: &csv::Error) -> DataError {
+fn located(text: &str, error: &csv::Error) -> DataError {
     let found = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             DataError::new(format!("this row has {len} cells, but the header has {expected_len}"))
@@ -142,9 +146,19 @@ fn located(error: &csv::Error) -> DataError {
         _ => DataError::new(format!("the file cannot be read as CSV: {error}")),
     };
     match error.position() {
-        Some(position) => found.row(position.line()),
+        Some(position) => found.row(1 + line_ends(text, 0, position.byte() as usize).1),
         None => found,
     }
+}
+
+/// Where the record at `byte` really begins, and the line ends between `from` and there. The csv crate's own
+/// line numbers are one short after CRLF: its records begin before the LF of the line above.
+fn line_ends(text: &str, from: usize, byte: usize) -> (usize, u64) {
+    let bytes = text.as_bytes();
+    let byte = byte.min(bytes.len());
+    let start = byte + bytes[byte..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let ends = bytes[from.min(start)..start].iter().filter(|&&byte| byte == b'\n').count();
+    (start, ends as u64)
 }
 
 /// A finite number; surrounding blanks do not matter.

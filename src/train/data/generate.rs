@@ -45,7 +45,8 @@ pub fn schema(name: &str, args: &[Argument]) -> Result<Schema, DataError> {
     let columns = match name {
         "digits" => vec![number("image", &[digits::SIDE, digits::SIDE]), label_schema(10)],
         "sine" => vec![number("x", &[]), number("y", &[])],
-        "xor" | "and" | "or" => vec![number("x", &[2]), number("y", &[])],
+        // Four rows hold every value of `y`, so they tell its classes.
+        "xor" | "and" | "or" => Table::new(name, plane::columns(name, &arguments.at_most(4)))?.schema().columns,
         _ => vec![number("x", &[2]), label_schema(plane::class_count(name, &arguments))],
     };
     Ok(Schema { name: name.into(), columns, rows: Some(arguments.rows()), own_test: None })

@@ -153,6 +153,13 @@ impl Arguments {
         self.get("n") as usize
     }
 
+    /// The same with no more than `most` rows; `n` is the first parameter of every generator.
+    pub(super) fn at_most(&self, most: usize) -> Self {
+        let mut values = self.values.clone();
+        values[0] = values[0].min(most as f64);
+        Arguments { generator: self.generator, values }
+    }
+
     pub(super) fn seed(&self) -> u64 {
         self.get("seed") as u64
     }

@@ -113,12 +113,12 @@ impl Hand {
         let mut soft = |most: f32| (stream.signed() + stream.signed()) * 0.5 * most;
         let (sin, cos) = sin_cos_turns(f64::from(soft(0.07)));
         let (sin, cos) = (sin as f32, cos as f32);
-        let height = 19.5 * (1.0 + soft(0.22));
+        let height = 18.5 * (1.0 + soft(0.2));
         let width = height * (1.0 + soft(0.45));
         // Handwriting leans to the right more often than to the left.
         let lean = 0.12 + soft(0.55);
         let map = [width * cos, -lean * height * cos - height * sin, width * sin, height * (cos - lean * sin)];
-        let middle = (13.5 + soft(3.0), 13.5 + soft(3.0));
+        let middle = (13.5 + soft(3.0), 13.5 + soft(2.5));
         let bend = [[soft(0.5), soft(0.7), soft(0.4)], [soft(0.5), soft(0.6), soft(0.3)]];
         Hand { map, middle, bend, jitter: 0.02 + soft(0.02) }
     }
@@ -164,7 +164,7 @@ impl Pen {
                 let ink = (full - squares[lane].sqrt() * slope).min(self.strength).max(0.0);
                 let dust = (f32::from(dust[lane]) - 127.5) * grain;
                 let value = ink + if ink > 0.0 { dust } else { 0.0 };
-                out[lane] = value.max(0.0).min(255.0) as u8;
+                out[lane] = value.clamp(0.0, 255.0) as u8;
             }
         }
     }
@@ -196,7 +196,7 @@ impl Field {
                 }
                 for (lane, square) in squares.iter_mut().enumerate() {
                     let dx = (start + lane) as f32 - from.0;
-                    let t = ((dx * along_x + dy * along_y) * scale).max(0.0).min(1.0);
+                    let t = ((dx * along_x + dy * along_y) * scale).clamp(0.0, 1.0);
                     let (off_x, off_y) = (dx - t * along_x, dy - t * along_y);
                     *square = square.min(off_x * off_x + off_y * off_y);
                 }

@@ -1,0 +1,121 @@
+//! Questions about kernels that need a walk over statements: who reads what,
+//! how large a body is. In: loops IR; nothing is emitted here.
+
+use crate::loops::ir::{Access, Kernel, Loop, LoopKind, Range, ScalarOp, Stmt, ValueId};
+use crate::loops::ir::{Combine, Reduce};
+
+/// Statements in a statement, itself included: how far the next one's ordinal is.
+pub(super) fn size(statement: &Stmt) -> u32 {
+    match statement {
+        Stmt::Loop(looped) => 1 + looped.body.iter().map(size).sum::<u32>(),
+        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => 1,
+    }
+}
+
+/// Statements that remain when all counted loops are unrolled (a vector counts
+/// once); `None` if that is impossible because of a call or a panel.
+pub(super) fn unrolled_size(statements: &[Stmt]) -> Option<u64> {
+    statements.iter().try_fold(0_u64, |sum, statement| {
+        let size = match statement {
+            Stmt::Let { .. } | Stmt::Store { .. } => 1,
+            Stmt::Gemm(_) | Stmt::Fill(_) => return None,
+            Stmt::Loop(looped) => {
+                let Range::Count(count) = looped.range else { return None };
+                let turns = match looped.kind {
+                    LoopKind::Seq => count,
+                    LoopKind::Vec => count / 4 + count % 4,
+                };
+                turns.saturating_mul(unrolled_size(&looped.body)? + looped.reduces.len() as u64)
+            }
+        };
+        Some(sum.saturating_add(size))
+    })
+}
+
+/// Whether a loop is among the statements, at any depth.
+pub(super) fn has_loop(statements: &[Stmt]) -> bool {
+    statements.iter().any(|statement| matches!(statement, Stmt::Loop(_)))
+}
+
+/// Calls `visit` for each access, also of loops inside.
+pub(super) fn accesses<'k>(statements: &'k [Stmt], visit: &mut dyn FnMut(&'k Access)) {
+    for statement in statements {
+        match statement {
+            Stmt::Let { op: ScalarOp::Load(access), .. } | Stmt::Store { access, .. } => visit(access),
+            Stmt::Loop(looped) => accesses(&looped.body, visit),
+            Stmt::Let { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => {}
+        }
+    }
+}
+
+/// The different fills of guarded loads.
+pub(super) fn fills(statements: &[Stmt]) -> Vec<u32> {
+    let mut fills = Vec::new();
+    accesses(statements, &mut |access| {
+        if !access.guards.is_empty() && !fills.contains(&access.fill) {
+            fills.push(access.fill);
+        }
+    });
+    fills
+}
+
+/// For each value, whether some `vec` loop reads it.
+pub(super) fn read_by_vec_loops(kernel: &Kernel) -> Vec<bool> {
+    let mut read = vec![false; kernel.values.len()];
+    mark(&kernel.body, false, &mut |value| read[value.index()] = true);
+    read
+}
+
+fn mark(statements: &[Stmt], inside: bool, visit: &mut dyn FnMut(ValueId)) {
+    for statement in statements {
+        match statement {
+            Stmt::Let { op, .. } if inside => operands(op, visit),
+            Stmt::Store { value, .. } if inside => visit(*value),
+            Stmt::Loop(looped) => mark_loop(looped, inside, visit),
+            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => {}
+        }
+    }
+}
+
+fn mark_loop(looped: &Loop, inside: bool, visit: &mut dyn FnMut(ValueId)) {
+    let inside = inside || looped.kind == LoopKind::Vec;
+    mark(&looped.body, inside, visit);
+    if inside {
+        looped.reduces.iter().flat_map(reduced).for_each(visit);
+    }
+}
+
+/// The values a reduce accumulates.
+fn reduced(reduce: &Reduce) -> Vec<ValueId> {
+    match reduce.combine {
+        Combine::Sum(value) | Combine::Max(value) => vec![value],
+        Combine::Product(a, b) => vec![a, b],
+    }
+}
+
+/// Calls `visit` for each value an operation computes with. An indirect index is left out: it is used as a scalar.
+fn operands(op: &ScalarOp, visit: &mut dyn FnMut(ValueId)) {
+    match op {
+        ScalarOp::F32(_) | ScalarOp::I32(_) | ScalarOp::Bool(_) | ScalarOp::Load(_) | ScalarOp::Index(_) => {}
+        ScalarOp::Unary(_, a)
+        | ScalarOp::Not(a)
+        | ScalarOp::Shl(a, _)
+        | ScalarOp::ShrU(a, _)
+        | ScalarOp::ShrS(a, _)
+        | ScalarOp::Convert(_, a)
+        | ScalarOp::Bits(_, a) => visit(*a),
+        ScalarOp::Binary(_, a, b)
+        | ScalarOp::Compare(_, a, b)
+        | ScalarOp::And(a, b)
+        | ScalarOp::Or(a, b)
+        | ScalarOp::Xor(a, b) => [*a, *b].into_iter().for_each(&mut *visit),
+        ScalarOp::Fma(a, b, c) | ScalarOp::Select(a, b, c) => [*a, *b, *c].into_iter().for_each(&mut *visit),
+    }
+}
+
+/// The values an operation computes with, for deciding whether its result is uniform.
+pub(super) fn operands_of(op: &ScalarOp) -> Vec<ValueId> {
+    let mut found = Vec::with_capacity(3);
+    operands(op, &mut |value| found.push(value));
+    found
+}
