@@ -180,7 +180,7 @@ impl Run<'_> {
         let (step_place, clock) = (session.scalars.step, session.scalars.clock[0]);
         session.set_scalar(step_place, self.step as u32 + 1);
         session.set_scalar(clock, (self.step as f32).to_bits());
-        let mut loss = 0.0;
+        let mut loss = 0.0_f32;
         for phase in &mut self.phases {
             for turn in 0..phase.times {
                 session.set_scalar(session.scalars.turn, turn as u32);
