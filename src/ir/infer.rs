@@ -90,6 +90,8 @@ fn constant(value: &Const, shape: &[usize]) -> Result<Type, String> {
     match value {
         Const::Table { words, .. } => {
             check(words.len() == ty.len(), || format!("{} words for {ty}", words.len()))?;
+            let sound = ty.dtype != DType::Bool || words.iter().all(|word| matches!(*word, 0 | u32::MAX));
+            check(sound, || "a bool is neither all ones nor zero".to_string())?;
         }
         Const::F32(_) | Const::I32(_) | Const::Bool(_) => {}
     }

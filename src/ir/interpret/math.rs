@@ -162,8 +162,8 @@ mod tests {
         for k in 1..400 {
             let x = f64::from(k) * 0.01;
             let y = erf(x);
-            // y carries half a unit in the last place; the inverse amplifies it.
-            let amplified = 2e-16 / (FRAC_2_SQRT_PI * (-x * x).exp());
+            // y carries a few units in the last place; the inverse amplifies them.
+            let amplified = 6e-16 / (FRAC_2_SQRT_PI * (-x * x).exp());
             assert!((erfinv(y) - x).abs() <= amplified + 1e-15 * x, "{x}");
             assert_eq!(erfinv(-y), -erfinv(y));
         }
