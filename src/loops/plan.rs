@@ -42,11 +42,11 @@ pub fn plan(draft: Draft, share: bool) -> (Program, Report) {
             copies.push((slot, value));
         }
     }
-    if share {
-        update_in_place(&mut program);
-    }
     for (slot, value) in copies {
         append_copy(&mut program, slot, value);
+    }
+    if share {
+        update_in_place(&mut program);
     }
     let temporaries = assign(&mut program, share);
     let report = report(&program, temporaries);
