@@ -19,7 +19,8 @@ pub struct Step {
     parameters: Vec<ValueId>,
 }
 
-const O: Origin = Origin { span: nnc::source::Span { file: nnc::source::FileId(0), start: 0, end: 0 }, label: None, derived: None };
+const O: Origin =
+    Origin { span: nnc::source::Span { file: nnc::source::FileId(0), start: 0, end: 0 }, label: None, derived: None };
 
 impl Step {
     fn new() -> Step {
@@ -223,6 +224,13 @@ fn xor_step_is_one_bundle() {
 fn report_counts_the_arena() {
     let (program, report) = lower_with_report(&classifier(64, 784, 128, 10).graph, &Options::default()).unwrap();
     assert!(report.temporaries > 0 && !report.largest.is_empty());
-    let apart = lower_with_report(&classifier(64, 784, 128, 10).graph, &Options { fuse: true, share_memory: false }).unwrap().1;
-    assert!(report.temporaries <= apart.temporaries, "{} of {} in {}", report.temporaries, apart.temporaries, program.name);
+    let apart =
+        lower_with_report(&classifier(64, 784, 128, 10).graph, &Options { fuse: true, share_memory: false }).unwrap().1;
+    assert!(
+        report.temporaries <= apart.temporaries,
+        "{} of {} in {}",
+        report.temporaries,
+        apart.temporaries,
+        program.name
+    );
 }
