@@ -107,7 +107,7 @@ fn worst_of(function: Unary, reference: fn(f64) -> f64, inside: fn(f32) -> bool)
         .collect();
     workers
         .into_iter()
-        .map(|worker| worker.join().unwrap())
+        .map(|worker| worker.join().expect("a worker ends"))
         .fold(Worst::default(), |a, b| if b.ulp > a.ulp { b } else { a })
 }
 
@@ -226,7 +226,7 @@ fn samples() -> Vec<f32> {
         1.0,
         1.0000001,
         1.1,
-        1.4142135,
+        std::f32::consts::SQRT_2,
         1.5,
         2.0,
         2.5,

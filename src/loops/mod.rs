@@ -10,6 +10,7 @@ mod lower;
 pub mod math;
 pub mod ops;
 pub mod plan;
+pub mod print;
 pub mod verify;
 
 pub use lower::{Options, lower, lower_with_report};

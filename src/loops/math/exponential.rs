@@ -11,12 +11,12 @@ use crate::ir::{Binary, DType};
 use crate::loops::ir::{ScalarOp, ValueId};
 
 /// ln 2 in two parts; the first has so few bits that its multiples up to 2⁹ are exact.
-pub(super) const LN2_HIGH: f32 = 0.693_359_375;
+pub(super) const LN2_HIGH: f32 = 0.693_359_4;
 pub(super) const LN2_LOW: f32 = -2.121_944_4e-4;
 
 /// (eʳ - 1 - r)/r² for |r| ≤ ln 2: error of eʳ 2⁻²⁵·².
 const EXP: [f32; 8] =
-    [1.0, 1.0, 0.500_000_36, 0.166_666_135, 0.041_661_26, 0.008_336_109, 0.001_410_468_7, 0.000_196_113_63];
+    [1.0, 1.0, 0.500_000_36, 0.166_666_14, 0.041_661_26, 0.008_336_109, 0.001_410_468_7, 0.000_196_113_63];
 /// (1 - e⁻²ᵘ)/u for |u| ≤ ln 2/4: relative error 2⁻²⁸·⁷.
 const TANH: [f32; 7] = [2.0, -2.0, 1.333_333_3, -0.666_661_74, 0.266_668_44, -0.089_220_67, 0.025_403_194];
 /// log(1 + e)/e for 0 ≤ e ≤ 1: relative error 2⁻²⁶·⁷.
@@ -109,16 +109,16 @@ pub(super) fn scaled_exp(e: &mut Emit<'_>, r: ValueId, scale: ValueId) -> Scalar
 
 /// 2ⁿ, where `shifted` is n plus 127 plus [`ROUND`].
 pub(super) fn power_of_two(e: &mut Emit<'_>, shifted: ValueId) -> ValueId {
-    let bits = e.to_bits(shifted);
+    let bits = e.integer_of(shifted);
     let exponent = e.shl(bits, 23);
-    e.to_float(exponent)
+    e.float_of(exponent)
 }
 
 fn exp_of_minus_abs(e: &mut Emit<'_>, x: ValueId) -> ValueId {
-    let bits = e.to_bits(x);
+    let bits = e.integer_of(x);
     let sign = e.int(super::SIGN);
     let negative = e.or(bits, sign);
-    let negative = e.to_float(negative);
+    let negative = e.float_of(negative);
     let clamped = e.at_least(-104.0, negative);
     let result = bounded(e, clamped);
     e.put(DType::F32, result)

@@ -81,17 +81,17 @@ pub(super) fn of_split(e: &mut Emit<'_>, parts: &Split) -> ValueId {
 }
 
 fn split_biased(e: &mut Emit<'_>, z: ValueId, bias: ValueId) -> Split {
-    let bits = e.to_bits(z);
+    let bits = e.integer_of(z);
     let root_half = e.int(std::f32::consts::FRAC_1_SQRT_2.to_bits() as i32);
     let above = e.sub(bits, root_half);
     let mask = e.int(!0x007f_ffff);
     let exponent = e.and(above, mask);
     let mantissa = e.sub(bits, exponent);
-    let m = e.to_float(mantissa);
+    let m = e.float_of(mantissa);
     let whole = e.put(DType::I32, ScalarOp::ShrS(above, 23));
     let round = e.int(ROUND.to_bits() as i32);
     let shifted = e.add(whole, round);
-    let shifted = e.to_float(shifted);
+    let shifted = e.float_of(shifted);
     let e_float = e.sub(shifted, bias);
     Split { m, e: e_float }
 }

@@ -223,11 +223,11 @@ impl Emit<'_> {
         self.put(DType::I32, ScalarOp::Shl(a, by))
     }
 
-    fn to_bits(&mut self, a: ValueId) -> ValueId {
+    fn integer_of(&mut self, a: ValueId) -> ValueId {
         self.put(DType::I32, ScalarOp::Bits(DType::I32, a))
     }
 
-    fn to_float(&mut self, a: ValueId) -> ValueId {
+    fn float_of(&mut self, a: ValueId) -> ValueId {
         self.put(DType::F32, ScalarOp::Bits(DType::F32, a))
     }
 
@@ -247,14 +247,14 @@ impl Emit<'_> {
 
     /// The sign bit of `x`.
     fn sign(&mut self, x: ValueId) -> ValueId {
-        let bits = self.to_bits(x);
+        let bits = self.integer_of(x);
         let mask = self.int(SIGN);
         self.and(bits, mask)
     }
 
     /// `x` with the bits of `sign` flipped; as the last operation of a function.
     fn flip(&mut self, x: ValueId, sign: ValueId) -> ScalarOp {
-        let bits = self.to_bits(x);
+        let bits = self.integer_of(x);
         let flipped = self.xor(bits, sign);
         ScalarOp::Bits(DType::F32, flipped)
     }

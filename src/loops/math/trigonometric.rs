@@ -9,7 +9,7 @@ use crate::ir::DType;
 use crate::loops::ir::{ScalarOp, ValueId};
 
 /// π/2 in three parts, each cut (not rounded), so that all are positive and -0 is kept.
-const HALF_PI: [f32; 3] = [1.570_796_25, 7.549_789_4e-8, 5.390_302_5e-15];
+const HALF_PI: [f32; 3] = [f32::from_bits(0x3fc9_0fda), 7.549_789_4e-8, 5.390_302_5e-15];
 /// sin(r)/r in r² for |r| ≤ π/4: relative error 2⁻²⁸·².
 const SIN: [f32; 5] = [1.0, -0.166_666_67, 0.008_333_329, -0.000_198_393_27, 2.718_236_6e-6];
 /// cos(r) in r² for |r| ≤ π/4: error 2⁻³¹.
@@ -49,7 +49,7 @@ fn reduce(e: &mut Emit<'_>, x: ValueId) -> Reduced {
     // Only arguments too large to be reduced are changed by these bounds.
     let r = e.at_most(0.8, r);
     let r = e.at_least(-0.8, r);
-    let n = e.to_bits(shifted);
+    let n = e.integer_of(shifted);
     Reduced { n, r }
 }
 
