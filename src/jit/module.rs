@@ -149,6 +149,9 @@ fn compile_one(kernel: &Kernel, isa: &dyn TargetIsa) -> Result<Code, JitError> {
     let failed = |why: String| JitError::Cranelift { kernel: kernel.name.clone(), why };
     context.compile(isa, &mut ControlPlane::default()).map_err(|error| failed(format!("{:?}", error.inner)))?;
     let compiled = context.compiled_code().ok_or_else(|| failed("no code came out".to_owned()))?;
+    if isa::machine_note().is_none() && !compiled.buffer.relocs().is_empty() {
+        return Err(failed("its code has relocations".to_owned()));
+    }
     let relocations = compiled.buffer.relocs().iter();
     let statements = compiled.buffer.get_srclocs_sorted().iter();
     Ok(Code {

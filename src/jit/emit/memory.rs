@@ -14,7 +14,7 @@ use super::{AddressKey, Emitter, LANES, Operand, scalar_type, vector_type, walk}
 use crate::ir::DType;
 use crate::jit::JitError;
 use crate::kernels::abi::Ctx;
-use crate::loops::ir::{Access, Affine, Guard, Stmt, ValueId, VarId};
+use crate::loops::ir::{Access, Affine, Guard, Mode, Stmt, ValueId, VarId};
 
 /// Our elements are always 4-byte aligned, and verified accesses never trap.
 const SCALAR: MemFlagsData = MemFlagsData::trusted();
@@ -150,13 +150,13 @@ impl Emitter<'_, '_> {
         let (fault, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(fault);
         self.builder.ins().brif(condition, fault, &[], next, &[]);
-        self.builder.switch_to_block(fault);
+        self.enter_block(fault);
         let at = std::mem::offset_of!(Ctx, fault) as i32;
         let flag = self.builder.ins().load(types::I64, SCALAR, self.ctx, at);
         let one = self.builder.ins().iconst(types::I32, 1);
         self.builder.ins().store(SCALAR, one, flag, 0);
         self.builder.ins().jump(next, &[]);
-        self.builder.switch_to_block(next);
+        self.enter_block(next);
     }
 
     /// Four words that a guarded load reads instead of memory outside.
@@ -169,10 +169,23 @@ impl Emitter<'_, '_> {
         self.fills.insert(fill, slot);
     }
 
+    /// One element. What is only read, and was already loaded in this block, is not loaded again: the elements
+    /// of a scalar tail share their uniform operands.
     fn load_lane(&mut self, dtype: DType, access: &Access, lane: usize) -> Value {
         let condition = self.inside(&access.guards, lane);
+        let read_only = self.kernel.params[access.param.index()].mode == Mode::In;
+        if !read_only || access.indirect.is_some() || !matches!(condition, Condition::Known(true)) {
+            let place = self.place(access, lane, condition);
+            return self.builder.ins().load(scalar_type(dtype), SCALAR, place.address, place.bytes);
+        }
+        let known = (self.key(access), self.affine_constant(&access.index, lane));
+        if let Some(value) = self.loaded.get(&known) {
+            return *value;
+        }
         let place = self.place(access, lane, condition);
-        self.builder.ins().load(scalar_type(dtype), SCALAR, place.address, place.bytes)
+        let value = self.builder.ins().load(scalar_type(dtype), SCALAR, place.address, place.bytes);
+        self.loaded.insert(known, value);
+        value
     }
 
     fn load_lanes(&mut self, dtype: DType, access: &Access, vectors: usize) -> Vec<Value> {
@@ -187,7 +200,7 @@ impl Emitter<'_, '_> {
 
     /// Contiguous vectors whose guards hold for all lanes or for none.
     fn load_vectors(&mut self, dtype: DType, access: &Access, vectors: usize, condition: Condition) -> Vec<Value> {
-        let (real, bytes) = self.unguarded(access, 0, &condition);
+        let (real, bytes) = self.unguarded(access, 0);
         let place = |emitter: &mut Self, number: usize| match condition {
             Condition::Known(true) => emitter.with_bytes(real, bytes + 16 * number as i64),
             Condition::Known(false) => Place { address: emitter.fill_address(access.fill), bytes: 0 },
@@ -230,19 +243,19 @@ impl Emitter<'_, '_> {
         let merged: Vec<Value> =
             (0..vectors).map(|_| self.builder.append_block_param(next, vector_type(dtype))).collect();
         self.builder.ins().brif(whole, fast, &[], slow, &[]);
-        self.builder.switch_to_block(fast);
+        self.enter_block(fast);
         let loaded = self.load_vectors(dtype, access, vectors, Condition::Known(true));
         self.jump(next, &loaded);
-        self.builder.switch_to_block(slow);
+        self.enter_block(slow);
         let loaded = self.load_lanes(dtype, access, vectors);
         self.jump(next, &loaded);
-        self.builder.switch_to_block(next);
+        self.enter_block(next);
         merged
     }
 
     /// Where a lane's element is; outside the condition, where the fill is.
     fn place(&mut self, access: &Access, lane: usize, condition: Condition) -> Place {
-        let (address, bytes) = self.unguarded(access, lane, &condition);
+        let (address, bytes) = self.unguarded(access, lane);
         match condition {
             Condition::Known(true) => self.with_bytes(address, bytes),
             Condition::Known(false) => Place { address: self.fill_address(access.fill), bytes: 0 },
@@ -254,8 +267,9 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Address and constant bytes of a lane's element, guards not looked at (but for faults).
-    fn unguarded(&mut self, access: &Access, lane: usize, condition: &Condition) -> (Value, i64) {
+    /// Address and constant bytes of a lane's element, guards not looked at; a clamp is a fault even where a guard
+    /// hides the element.
+    fn unguarded(&mut self, access: &Access, lane: usize) -> (Value, i64) {
         let key = self.key(access);
         let address = self.dynamic_address(&key);
         let bytes = self.affine_constant(&access.index, lane) * 4;
@@ -267,14 +281,7 @@ impl Emitter<'_, '_> {
         let below = self.builder.ins().smin(index, last);
         let clamped = self.builder.ins().smax(below, zero);
         let changed = self.builder.ins().icmp(IntCC::NotEqual, clamped, index);
-        match *condition {
-            Condition::Known(true) => self.fault_if(changed),
-            Condition::Known(false) => {}
-            Condition::Dynamic(inside) => {
-                let both = self.builder.ins().band(changed, inside);
-                self.fault_if(both);
-            }
-        }
+        self.fault_if(changed);
         let wide = self.builder.ins().sextend(types::I64, clamped);
         let offset = self.scaled(wide, indirect.stride * 4);
         (self.builder.ins().iadd(address, offset), bytes)

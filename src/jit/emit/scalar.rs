@@ -6,7 +6,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::immediates::Ieee32;
 use cranelift_codegen::ir::{ConstantData, InstBuilder, MemFlagsData, Type, Value, types};
 
-use super::{Emitter, LANES, Operand, scalar_type, vector_type, walk};
+use super::{Emitter, LANES, Operand, scalar_type, vector_type};
 use crate::ir::{Binary, Comparison, DType, Unary};
 use crate::jit::JitError;
 use crate::loops::ir::{ScalarOp, ValueId};
@@ -85,7 +85,7 @@ impl Emitter<'_, '_> {
 
     /// An operation on registers: once for scalars, else once for each vector of the strip.
     fn pure(&mut self, value: ValueId, op: &ScalarOp) -> Result<(), JitError> {
-        let operands = walk::operands_of(op);
+        let operands = op.operands();
         let uniform = operands.iter().all(|operand| self.is_uniform(*operand));
         let Some(strip) = self.strip.filter(|_| !uniform) else {
             let arguments: Vec<Value> = operands.iter().map(|operand| self.scalar(*operand)).collect();

@@ -2,7 +2,6 @@
 //! how large a body is. In: loops IR; nothing is emitted here.
 
 use crate::loops::ir::{Access, Kernel, Loop, LoopKind, Range, ScalarOp, Stmt, ValueId};
-use crate::loops::ir::{Combine, Reduce};
 
 /// Statements in a statement, itself included: how far the next one's ordinal is.
 pub(super) fn size(statement: &Stmt) -> u32 {
@@ -69,7 +68,7 @@ pub(super) fn read_by_vec_loops(kernel: &Kernel) -> Vec<bool> {
 fn mark(statements: &[Stmt], inside: bool, visit: &mut dyn FnMut(ValueId)) {
     for statement in statements {
         match statement {
-            Stmt::Let { op, .. } if inside => operands(op, visit),
+            Stmt::Let { op, .. } if inside => op.for_each_operand(&mut *visit),
             Stmt::Store { value, .. } if inside => visit(*value),
             Stmt::Loop(looped) => mark_loop(looped, inside, visit),
             Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => {}
@@ -81,41 +80,6 @@ fn mark_loop(looped: &Loop, inside: bool, visit: &mut dyn FnMut(ValueId)) {
     let inside = inside || looped.kind == LoopKind::Vec;
     mark(&looped.body, inside, visit);
     if inside {
-        looped.reduces.iter().flat_map(reduced).for_each(visit);
+        looped.reduces.iter().flat_map(|reduce| reduce.combine.operands()).for_each(visit);
     }
-}
-
-/// The values a reduce accumulates.
-fn reduced(reduce: &Reduce) -> Vec<ValueId> {
-    match reduce.combine {
-        Combine::Sum(value) | Combine::Max(value) => vec![value],
-        Combine::Product(a, b) => vec![a, b],
-    }
-}
-
-/// Calls `visit` for each value an operation computes with. An indirect index is left out: it is used as a scalar.
-fn operands(op: &ScalarOp, visit: &mut dyn FnMut(ValueId)) {
-    match op {
-        ScalarOp::F32(_) | ScalarOp::I32(_) | ScalarOp::Bool(_) | ScalarOp::Load(_) | ScalarOp::Index(_) => {}
-        ScalarOp::Unary(_, a)
-        | ScalarOp::Not(a)
-        | ScalarOp::Shl(a, _)
-        | ScalarOp::ShrU(a, _)
-        | ScalarOp::ShrS(a, _)
-        | ScalarOp::Convert(_, a)
-        | ScalarOp::Bits(_, a) => visit(*a),
-        ScalarOp::Binary(_, a, b)
-        | ScalarOp::Compare(_, a, b)
-        | ScalarOp::And(a, b)
-        | ScalarOp::Or(a, b)
-        | ScalarOp::Xor(a, b) => [*a, *b].into_iter().for_each(&mut *visit),
-        ScalarOp::Fma(a, b, c) | ScalarOp::Select(a, b, c) => [*a, *b, *c].into_iter().for_each(&mut *visit),
-    }
-}
-
-/// The values an operation computes with, for deciding whether its result is uniform.
-pub(super) fn operands_of(op: &ScalarOp) -> Vec<ValueId> {
-    let mut found = Vec::with_capacity(3);
-    operands(op, &mut |value| found.push(value));
-    found
 }
