@@ -163,7 +163,8 @@ impl<'t> Scanner<'t> {
         let length = self.bytes[start..].iter().take_while(|byte| sign(byte)).take(3).count();
         if length > 0 {
             // Three signs at most at a time: `...`; the run before still counts as one token.
-            let joined = if self.last.1 == start && sign(&self.bytes[start - 1]) { self.last.0 } else { start };
+            let joined =
+                if start > 0 && self.last.1 == start && sign(&self.bytes[start - 1]) { self.last.0 } else { start };
             self.token(start, start + length);
             self.last.0 = joined;
             return;
@@ -578,7 +579,8 @@ impl<'t> Scanner<'t> {
     fn still_open(&self) -> Option<HashSet<usize>> {
         let open = |sequence: &Sequence| !sequence.brackets.is_empty() || sequence.kind != Kind::File;
         self.sequences.iter().any(open).then(|| {
-            self.sequences.iter().flat_map(|sequence| sequence.brackets.iter().map(|bracket| bracket.1)).collect()
+            let brackets = self.sequences.iter().flat_map(|sequence| &sequence.brackets);
+            brackets.filter(|bracket| bracket.0 != b'{').map(|bracket| bracket.1).collect()
         })
     }
 
