@@ -13,6 +13,8 @@
 //! speaks of the line above, for lines that a comment would change. Nothing else
 //! may be reported.
 
+#![allow(clippy::unwrap_used)] // A suite may panic.
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! Suite: syntax. Programs that parse, the tree they give, and hostile texts.
 
+#![allow(clippy::unwrap_used)] // A suite may panic.
+
 use nnc::source::FileId;
 use nnc::syntax;
 

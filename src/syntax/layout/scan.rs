@@ -38,7 +38,7 @@ struct Sequence {
     indent: usize,
     statements: Vec<Statement>,
     current: Option<Statement>,
-    /// Whether the current or next statement is the first token of its line.
+    /// Which statements begin a line with `-`, `(` or `[`.
     sign_starts: Vec<usize>,
     brackets: Vec<(u8, usize)>,
     doc: Option<Doc>,
@@ -214,12 +214,10 @@ impl<'t> Scanner<'t> {
         if let Some(doc) = sequence.doc.take().filter(|doc| is_directly_below(text, doc.end, start)) {
             statement.doc = Some(doc.text);
         }
-        if first_of_line && matches!(byte, b'-' | b'(' | b'[') && !text[start..].starts_with("->") {
-            if let Some(above) = sequence.statements.last() {
-                let deeper = indent > indent_of_line(text, above.start);
-                sequence.sign_starts.push(sequence.statements.len());
-                statement.continues = deeper;
-            }
+        let sign = first_of_line && matches!(byte, b'-' | b'(' | b'[') && !text[start..].starts_with("->");
+        if let Some(above) = sequence.statements.last().filter(|_| sign) {
+            statement.continues = indent > indent_of_line(text, above.start);
+            sequence.sign_starts.push(sequence.statements.len());
         }
         sequence.current = Some(statement);
     }
