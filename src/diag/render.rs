@@ -242,13 +242,19 @@ impl SourceCode for Excerpt<'_> {
         let to = (from + span.len()).min(bytes.len());
         let start = self.boundary(line_start(bytes, from, lines_before));
         let end = self.boundary(line_end(bytes, to, lines_after));
-        let (line, column) = self.file.line_column(start);
+        let line = self.file.line_column(start).0;
         let lines = bytes[start..end].iter().filter(|byte| **byte == b'\n').count() + 1;
-        // Of a line that is shown in part the column is in the name: miette would pad by it.
-        let cut = column > 1;
-        let name = if cut { format!("{}, from column {column}", self.file.name) } else { self.file.name.clone() };
-        let contents =
-            MietteSpanContents::new_named(name, &bytes[start..end], (start, end - start).into(), line - 1, 0, lines);
+        // Without lines around it is asked for the heading's place only.
+        let heading = lines_before == 0 && lines_after == 0;
+        let (place, column) = if heading { self.file.line_column(from) } else { (line, 1) };
+        let contents = MietteSpanContents::new_named(
+            self.file.name.clone(),
+            &bytes[start..end],
+            (start, end - start).into(),
+            place - 1,
+            column - 1,
+            lines,
+        );
         Ok(Box::new(contents))
     }
 }
