@@ -13,6 +13,8 @@
 //! speaks of the line above, for lines that a comment would change. Nothing else
 //! may be reported.
 
+#![allow(clippy::unwrap_used)] // A suite may panic.
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -178,8 +180,9 @@ fn labels_may_stand_in_two_files() {
         .also(Span::new(first, 4, 5), "given here")
         .also(Span::new(second, 4, 5), "and here, in another file")
         .help("make them equal");
-    insta::assert_snapshot!(render::text(&sources, &[diagnostic.clone()], false, 80));
-    insta::assert_snapshot!(render::json(&sources, &[diagnostic]));
+    let diagnostics = [diagnostic];
+    insta::assert_snapshot!(render::text(&sources, &diagnostics, false, 80));
+    insta::assert_snapshot!(render::json(&sources, &diagnostics));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Suite: syntax. Programs that parse, the tree they give, and hostile texts.
 
+#![allow(clippy::unwrap_used)] // A suite may panic.
+
 use nnc::source::FileId;
 use nnc::syntax;
 
@@ -38,7 +40,8 @@ fn parse_hostile(name: &'static str, text: String, errors: std::ops::RangeInclus
             assert!(text.get(span.start as usize..span.end as usize).is_some(), "{name}: {diagnostic:?}");
         }
         if !cfg!(debug_assertions) {
-            let limit = if text.len() > 5_000_000 { 3.0 } else { 1.0 };
+            // Twice what is promised (1 s, and 3 s for lines of 10 MB): the machine may be busy.
+            let limit = if text.len() > 5_000_000 { 6.0 } else { 2.0 };
             println!("{name}: {seconds:.3} s, {} bytes, {} statements", text.len(), file.stmts.len());
             assert!(seconds < limit, "{name}: {seconds} s");
         }

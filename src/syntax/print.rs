@@ -81,5 +81,6 @@ fn is_plain(text: &str) -> bool {
     let subscript = |c: char| c == '\'' || ('\u{2080}'..='\u{2089}').contains(&c);
     let body = text.trim_end_matches(subscript);
     let mut chars = body.chars();
-    chars.next().is_some_and(|c| c == '_' || unicode_ident::is_xid_start(c)) && chars.all(unicode_ident::is_xid_continue)
+    chars.next().is_some_and(|c| c == '_' || unicode_ident::is_xid_start(c))
+        && chars.all(unicode_ident::is_xid_continue)
 }

@@ -86,10 +86,7 @@ impl<'l> Reader<'_, 'l> {
             }
             Rule::index => {
                 let items: Vec<IndexItem> = node.into_inner().map(|item| self.index_item(item)).collect();
-                match next_path_step(*base, items) {
-                    Ok(path) => ExprKind::Next(path),
-                    Err((base, items)) => ExprKind::Index { base: Box::new(base), items },
-                }
+                indexed(*base, items)
             }
             _ => {
                 let name = self.name_inside(node);
@@ -407,17 +404,17 @@ fn is_suffix(rule: Rule) -> bool {
 }
 
 /// `next a[0]`: a single index after a path that is being written is a step of the path.
-fn next_path_step(base: Expr, mut items: Vec<IndexItem>) -> Result<Box<Path>, (Expr, Vec<IndexItem>)> {
+fn indexed(base: Expr, mut items: Vec<IndexItem>) -> ExprKind {
     let single = matches!(items.as_slice(), [IndexItem::At(_)]);
-    match (base.kind, single.then(|| items.pop()).flatten()) {
+    match (base.kind, if single { items.pop() } else { None }) {
         (ExprKind::Next(mut path), Some(IndexItem::At(at))) => {
             path.span = path.span.to(at.span);
             path.rest.push(PathStep::Index(at));
-            Ok(path)
+            ExprKind::Next(path)
         }
         (kind, item) => {
             items.extend(item);
-            Err((Expr { kind, span: base.span }, items))
+            ExprKind::Index { base: Box::new(Expr { kind, span: base.span }), items }
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Printer;
 use crate::syntax::ast::{
-    BinaryOp, Block, CallArg, Declared, ElemExpr, Expr, ExprKind, IndexItem, Path, PathStep, Pattern, ShapeItem, TextPart,
-    TypeExpr, TypeKind, UnaryOp,
+    BinaryOp, Block, CallArg, Declared, ElemExpr, Expr, ExprKind, IndexItem, Path, PathStep, Pattern, ShapeItem,
+    TextPart, TypeExpr, TypeKind, UnaryOp,
 };
 
 /// How tightly an expression binds; what binds looser than its place wants gets brackets.

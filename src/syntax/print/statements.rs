@@ -22,7 +22,10 @@ impl Printer {
         match kind {
             StmtKind::Const(constants) => self.pairs("const ", constants),
             StmtKind::Import { path, alias } => {
-                self.out.push_str(&format!("import \"{}\"", path.0.replace('\\', "\\\\").replace('"', "\\\"").replace('{', "\\{")));
+                self.out.push_str(&format!(
+                    "import \"{}\"",
+                    path.0.replace('\\', "\\\\").replace('"', "\\\"").replace('{', "\\{")
+                ));
                 self.maybe(" as ", alias.as_ref(), |printer, name| printer.name(&name.text));
             }
             StmtKind::Fn(definition) => self.definition("fn ", definition, false, true),
@@ -203,7 +206,11 @@ impl Printer {
         self.word(head);
         let split = head == "split ";
         self.list(pairs, |printer, (name, value)| {
-            if split { printer.any_name(&name.text) } else { printer.name(&name.text) }
+            if split {
+                printer.any_name(&name.text)
+            } else {
+                printer.name(&name.text)
+            }
             printer.word(" = ");
             printer.expr(value);
         });
