@@ -71,9 +71,6 @@ impl Checker<'_> {
                 Some(Value::Bool(matches!(other, Value::None) == (op == BinaryOp::Eq)))
             }
             (Value::Def(a), Value::Def(b)) if op == BinaryOp::Eq => Some(Value::Bool(a == b)),
-            (Value::List(a), Value::List(b)) if op == BinaryOp::Add => {
-                Some(Value::List(a.iter().chain(b.iter()).cloned().collect::<Vec<_>>().into()))
-            }
             _ => None,
         }
     }

@@ -265,7 +265,9 @@ impl Checker<'_> {
             return;
         }
         let destination = self.path_value(target);
-        if let Some(slots) = self.whole_list(&destination) {
+        if let Value::Instance(_) | Value::Params(_) = destination
+            && let Some(slots) = self.whole_list(&destination)
+        {
             self.set_all(&slots, &new, value.span, target.span);
             return;
         }

@@ -328,7 +328,13 @@ impl Checker<'_> {
             StmtKind::State(_) => {}
             StmtKind::Minimize { objective, groups } => {
                 let value = self.eval(objective);
-                let Some(loss) = self.objective(&value, objective.span) else { return };
+                let Some(loss) = self.objective(&value, objective.span) else {
+                    // What else is wrong in the statement is said as well.
+                    for group in groups {
+                        self.eval(&group.with);
+                    }
+                    return;
+                };
                 if training {
                     result.trained.extend(self.minimize(&loss, groups, subject, stmt.span));
                 }
