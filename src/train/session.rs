@@ -161,8 +161,7 @@ impl<'a> Session<'a> {
         name: &str,
         span: Span,
     ) -> Result<Prepared, Fault> {
-        let prepared =
-            evaluate::prepare(self.program, self.engine.as_mut(), &mut self.memory, outputs, rows, name);
+        let prepared = evaluate::prepare(self.program, self.engine.as_mut(), &mut self.memory, outputs, rows, name);
         prepared.map_err(|reason| internal(&reason, span))
     }
 
@@ -197,7 +196,8 @@ impl<'a> Session<'a> {
         let set = self.set(part.data)?;
         let name = &self.program.data[part.data.index()].name;
         let rows = set.rows(&part.name).filter(|rows| !rows.is_empty());
-        let rows = rows.ok_or_else(|| Fault::new(FaultKind::Data, format!("{name}.{} has no rows", part.name), span))?;
+        let rows =
+            rows.ok_or_else(|| Fault::new(FaultKind::Data, format!("{name}.{} has no rows", part.name), span))?;
         Ok(Rows { rows: rows.into(), set, atom })
     }
 
@@ -267,9 +267,11 @@ impl<'a> Session<'a> {
         let mut count = 0;
         for action in actions {
             let writes = set_writes(action);
-            let reads_written = self.program.reachable(writes.iter().map(|(_, node)| *node)).into_iter().any(|id| {
-                matches!(self.program.node(id).kind, Kind::Read { slot, .. } if written.contains(&slot))
-            });
+            let reads_written = self
+                .program
+                .reachable(writes.iter().map(|(_, node)| *node))
+                .into_iter()
+                .any(|id| matches!(self.program.node(id).kind, Kind::Read { slot, .. } if written.contains(&slot)));
             let again = writes.iter().any(|(slot, _)| written.contains(slot));
             if set_seed(action) != Some(seed) || reads_written || again || count >= 64 {
                 break;

@@ -236,7 +236,8 @@ impl Run<'_> {
                     .iter()
                     .map(|(low, high)| format!("{} .. {}", show::number(*low as f32), show::number(*high as f32)))
                     .collect();
-                let text = format!("the first that is not finite: {} of operands in {}", found.operation, told.join(" and "));
+                let text =
+                    format!("the first that is not finite: {} of operands in {}", found.operation, told.join(" and "));
                 fault.also.push((found.span, text));
             }
             // Where it came from is a help only; what happened is told in any case.
