@@ -81,7 +81,7 @@ pub fn load(path: &Path, wanted: &[(String, Type)]) -> Result<Vec<Value>, String
 fn load_one(path: &Path, file: &SafeTensors<'_>, name: &str, ty: &Type) -> Result<Value, String> {
     let found = file.tensor(name).map_err(|_| {
         let names = file.names();
-        let near = crate::diag::nearest(name, names.into_iter());
+        let near = crate::diag::nearest(name, names);
         let hint = near.map_or(String::new(), |near| format!("; it has {near}"));
         format!("{} has no {name}{hint}", path.display())
     })?;

@@ -37,6 +37,9 @@ pub fn run(program: &Program, options: &RunOptions, report: &mut dyn Report) -> 
     Ok(session.outcome)
 }
 
+/// Outputs and the part they are computed on.
+type PreparedKey = (Vec<NodeId>, Option<(DataId, String)>);
+
 /// A run in progress.
 pub(super) struct Session<'a> {
     pub program: &'a Program,
@@ -47,7 +50,7 @@ pub(super) struct Session<'a> {
     pub scalars: Scalars,
     pub outcome: Outcome,
     /// What blocks of the action at hand compute again and again, by outputs and part.
-    prepared: HashMap<(Vec<NodeId>, Option<(DataId, String)>), Prepared>,
+    prepared: HashMap<PreparedKey, Prepared>,
     sets: HashMap<DataId, Rc<Dataset>>,
 }
 
