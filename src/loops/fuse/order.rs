@@ -19,8 +19,8 @@ const TINY: f64 = 1100.0;
 const BUNDLE: f64 = 8000.0;
 /// Most nests of a bundle.
 const NESTS: usize = 12;
-/// Most statements of a bundle.
-const STATEMENTS: u32 = 250;
+/// Most statements of a bundle, values used twice counted twice.
+const STATEMENTS: u32 = 600;
 
 /// The groups of each kernel, in order.
 pub(super) fn order(graph: &Graph, fates: &Fates, groups: &Groups, fuse: bool) -> Vec<Vec<usize>> {
