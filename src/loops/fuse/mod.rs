@@ -27,6 +27,7 @@ use crate::ir::{Const, Graph, Node, Op, OutputKind, ValueId};
 use crate::loops::ir::{Arg, Buffer, BufferId, KernelId, Place, Program, Run};
 use crate::loops::verify::MAX_STATEMENTS;
 
+use domain::Style;
 use emit::Emitter;
 use fate::{Class, Fates};
 use group::{Group, Groups, Kind};
@@ -71,7 +72,8 @@ impl Context<'_> {
     /// One kernel of all the groups; two of half of them if it becomes too long.
     fn emit(&self, groups: &[&Group], program: &mut Program) -> Result<(), String> {
         let scope = Scope::new(name(self.graph, groups));
-        let mut emitter = Emitter { graph: self.graph, fates: self.fates, buffers: self.buffers, scope };
+        let mut emitter =
+            Emitter { graph: self.graph, fates: self.fates, buffers: self.buffers, again: Vec::new(), scope };
         for group in groups {
             match group.kind {
                 Kind::Loops => emitter.nest(group, None)?,
@@ -129,7 +131,7 @@ fn stored(graph: &Graph, fates: &Fates, groups: &Groups) -> Vec<bool> {
     }
     // Within a group reductions are remembered and cheap maps computed again; the others are kept.
     const AGAIN: u32 = 12;
-    for (_, group) in groups.iter() {
+    for (_, group) in groups.iter().filter(|(_, group)| group.domain.style == Style::Tree) {
         for &member in &group.members {
             let map = matches!(fates.class[member.index()], Class::Map | Class::View | Class::Made);
             if map && fates.cost[member.index()] > AGAIN && graph.ty(member).len() > group.domain.rows() {

@@ -49,7 +49,16 @@ impl Emitter<'_> {
             let kind = if vector { LoopKind::Vec } else { LoopKind::Seq };
             at[axis] = Affine::var(self.scope.open(kind, group.domain.axes[axis].0), 1);
         }
+        if group.domain.style == Style::Lanes {
+            // Lanes reading back what lanes wrote, through loops cut differently, is beyond the verifier's proof.
+            let maps = group
+                .members
+                .iter()
+                .filter(|member| matches!(self.fates.class[member.index()], Class::Map | Class::View));
+            self.again = maps.copied().collect();
+        }
         self.row(group, given, &mut at)?;
+        self.again.clear();
         kept.iter().for_each(|_| self.scope.close(Vec::new()));
         Ok(())
     }
@@ -158,7 +167,7 @@ impl Emitter<'_> {
         let block = self.scope.open(LoopKind::Seq, size / BLOCK);
         let parts = self.innermost(members, pass, axis, Affine::var(block, BLOCK as i64), BLOCK, at)?;
         let whole = self.chain(parts);
-        if size % BLOCK == 0 {
+        if size.is_multiple_of(BLOCK) {
             return Ok(whole);
         }
         let start = Affine::constant((size - size % BLOCK) as i64);
