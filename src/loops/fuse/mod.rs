@@ -53,7 +53,7 @@ pub fn fuse(graph: &Graph, fuse: bool) -> Result<Draft, String> {
     let stored = stored(&graph, &fates, &groups);
     let (mut program, buffers, writes) = buffers(&graph, &fates, &stored);
     let context = Context { graph: &graph, fates: &fates, buffers: &buffers, fuse };
-    for kernel in order::order(&graph, &fates, &groups, fuse) {
+    for kernel in order::order(&graph, &fates, &groups, fuse)? {
         let members: Vec<&Group> = kernel.iter().filter_map(|at| groups.groups[*at].as_ref()).collect();
         context.emit(&members, &mut program)?;
     }
