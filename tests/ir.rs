@@ -1,5 +1,6 @@
 //! Suite: ir. Every op of the table through shape rule, text form, verifier
 //! and interpreter; the values are checked against independent formulas.
+#![allow(clippy::unwrap_used)]
 
 pub mod cases;
 mod values;
@@ -84,7 +85,8 @@ fn verifier_finds_each_broken_invariant() {
         graph
     };
     verify(&sound()).unwrap();
-    let broken: [(&str, fn(&mut Graph)); 7] = [
+    type Break = fn(&mut Graph);
+    let broken: [(&str, Break); 7] = [
         ("does not precede", |graph| graph.nodes[1].operands[0] = ValueId(1)),
         ("its rule gives", |graph| graph.nodes[1].ty.shape = vec![3]),
         ("there is no label", |graph| graph.nodes[1].origin.label = Some(nnc::ir::LabelId(0))),
@@ -171,7 +173,16 @@ fn a_chain_of_a_hundred_thousand() {
     graph.figure("y", last);
     graph.figure("dx", gradient);
     verify(&graph).unwrap();
-    let graph = parse(&print(&graph)).unwrap();
+    assert_eq!(print(&graph).lines().count(), graph.nodes.len() + 3);
     let values = interpret(&graph, &[Array::<f64>::floats(&[], vec![2.0])]).unwrap();
     assert_eq!((values[0].to_f64(), values[1].to_f64()), (vec![200_002.0], vec![100_001.0]));
+}
+
+/// The example in `docs/graph.md` is the text form.
+#[test]
+fn the_documented_text_parses() {
+    let doc = include_str!("../docs/graph.md");
+    let example: Vec<&str> = doc.lines().filter_map(|line| line.strip_prefix("    ")).collect();
+    let graph = parse(&example.join("\n")).unwrap();
+    assert_eq!((graph.nodes.len(), graph.nodes[2].name.as_deref()), (3, Some("h")));
 }

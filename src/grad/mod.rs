@@ -53,9 +53,9 @@ fn active(graph: &Graph, of: ValueId, wrt: &[ValueId]) -> Vec<bool> {
     }
     for at in 0..active.len() {
         let value = ValueId(at as u32);
-        let operands = graph.node(value).operands.iter().enumerate();
-        let depends = |(k, operand): (usize, &ValueId)| active[operand.index()] && passes(graph, value, k);
-        active[at] = active[at] || operands.map(depends).any(|depends| depends);
+        let mut operands = graph.node(value).operands.iter().enumerate();
+        let depends = operands.any(|(k, operand)| active[operand.index()] && passes(graph, value, k));
+        active[at] = active[at] || depends;
     }
     active
 }

@@ -272,6 +272,54 @@ impl Graph {
         self.contract(a, b, &[], &[(last, 0)], origin)
     }
 
+    /// Both.
+    pub fn and(&mut self, a: ValueId, b: ValueId, origin: Origin) -> ValueId {
+        self.push(Op::And, vec![a, b], origin)
+    }
+
+    /// Either.
+    pub fn or(&mut self, a: ValueId, b: ValueId, origin: Origin) -> ValueId {
+        self.push(Op::Or, vec![a, b], origin)
+    }
+
+    /// Not a.
+    pub fn not(&mut self, a: ValueId, origin: Origin) -> ValueId {
+        self.push(Op::Not, vec![a], origin)
+    }
+
+    /// a, through which no gradient flows.
+    pub fn stop_gradient(&mut self, a: ValueId, origin: Origin) -> ValueId {
+        self.push(Op::StopGradient, vec![a], origin)
+    }
+
+    /// A value with a node of its own: a reshape to the same shape, until `strip`.
+    pub fn alias(&mut self, a: ValueId, origin: Origin) -> ValueId {
+        let shape = self.ty(a).shape.clone();
+        self.push(Op::Reshape { shape }, vec![a], origin)
+    }
+
+    /// `size` elements of `axis` from `start` on.
+    pub fn slice_axis(&mut self, a: ValueId, axis: usize, start: usize, size: usize, origin: Origin) -> ValueId {
+        let mut sizes = self.ty(a).shape.clone();
+        let (mut starts, step) = (vec![0; sizes.len()], vec![1; sizes.len()]);
+        (starts[axis], sizes[axis]) = (start, size);
+        self.push(Op::Slice { start: starts, size: sizes, step }, vec![a], origin)
+    }
+
+    /// The parts, joined along `axis`; a single part is itself.
+    pub fn concat(&mut self, parts: &[ValueId], axis: usize, origin: Origin) -> ValueId {
+        if let [only] = parts {
+            return *only;
+        }
+        self.push(Op::Concat { axis }, parts.to_vec(), origin)
+    }
+
+    /// Uniform f32 in [0, 1); `base` (a multiple of 64) is the first element's
+    /// number, `key` the scalars (seed, step, turn).
+    pub fn random(&mut self, place: u32, base: u64, key: [ValueId; 3], shape: &[usize], origin: Origin) -> ValueId {
+        self.push(Op::Random { place, base, shape: shape.to_vec() }, key.to_vec(), origin)
+    }
+
     /// `axis` of x is replaced by the shape of `index`.
     pub fn gather(&mut self, x: ValueId, index: ValueId, axis: usize, origin: Origin) -> ValueId {
         self.push(Op::Gather { axis }, vec![x, index], origin)

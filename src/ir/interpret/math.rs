@@ -19,10 +19,10 @@ pub fn logistic(x: f64) -> f64 {
     }
 }
 
-/// The error function. Abramowitz and Stegun 7.1.6 below 2.5, where all terms
-/// are positive, above it through [`erfc`].
+/// The error function. Abramowitz and Stegun 7.1.6 below 1.5, where all terms
+/// are positive and few, above it through [`erfc`].
 pub fn erf(x: f64) -> f64 {
-    if x.abs() < 2.5 {
+    if x.abs() < 1.5 {
         erf_series(x)
     } else if x > 0.0 {
         1.0 - erfc_fraction(x)
@@ -35,7 +35,7 @@ pub fn erf(x: f64) -> f64 {
 
 /// 1 - erf(x), with a small relative error for large x.
 pub fn erfc(x: f64) -> f64 {
-    if x < 2.0 { 1.0 - erf(x) } else { erfc_fraction(x) }
+    if x < 1.5 { 1.0 - erf(x) } else { erfc_fraction(x) }
 }
 
 /// The x with erf(x) = y; ±1 gives ±infinity, beyond it NaN. Starts from
@@ -102,7 +102,8 @@ fn erf_series(x: f64) -> f64 {
     FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }
 
-/// The continued fraction of Abramowitz and Stegun 7.1.14, from the inside; x ≥ 2.
+/// The continued fraction of Abramowitz and Stegun 7.1.14, from the inside: 120 terms
+/// are enough for x ≥ 1.5.
 fn erfc_fraction(x: f64) -> f64 {
     let tail = (1..=120).rev().fold(x, |tail, k| x + 0.5 * f64::from(k) / tail);
     (-x * x).exp() / (PI.sqrt() * tail)

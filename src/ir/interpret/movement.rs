@@ -46,8 +46,8 @@ pub(super) fn unslice<F: Real>(a: &Array<F>, start: &[usize], step: &[i64], shap
         for (index, value) in x.indexed_iter() {
             let index = index.slice_shape();
             let mut target = [0; MAX_RANK];
-            for axis in 0..index.len() {
-                target[axis] = place(start, step, index, axis);
+            for (axis, target) in target[..index.len()].iter_mut().enumerate() {
+                *target = place(start, step, index, axis);
             }
             result[&target[..index.len()]] = *value;
         }
