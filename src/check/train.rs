@@ -84,7 +84,7 @@ impl Checker<'_> {
         };
         self.train_count += 1;
         let name = match subject {
-            Some(path) => self.sources.text(path.span).to_string(),
+            Some(path) => self.sources.text(path.span).trim().to_string(),
             None => format!("train{}", self.train_count),
         };
         let rows = self.program.atoms.name("B", None, on.map_or(span, |on| on.span));
