@@ -50,6 +50,25 @@ macro_rules! codes {
 // program in tests/errors/ that shows it.
 codes! {
     E0101 "unexpected text"
+    E0102 "an expression is missing"
+    E0103 "unclosed bracket"
+    E0104 "a closing bracket that closes nothing"
+    E0105 "missing `}`"
+    E0106 "a line that begins with `-`, `(` or `[`"
+    E0107 "an operator after `|>`"
+    E0108 "comparisons do not chain"
+    E0109 "a word of the language as a name"
+    E0110 "unknown start of a statement"
+    E0111 "`=` where it cannot stand"
+    E0112 "unclosed text"
+    E0113 "a wrong escape or hole in a text"
+    E0114 "an unfinished statement"
+    E0115 "unexpected character"
+    E0116 "not a number"
+    E0117 "nested too deep"
+    E0118 "not a text file"
+    E0119 "a form that needs brackets"
+    E0120 "not a size"
 }
 
 impl Code {
