@@ -1,1 +1,81 @@
-//! (room) opt
+//! Graph passes: smaller and simpler graphs of the same values.
+//!
+//! In: a verified graph, after the last `grad`. Out: a verified graph whose
+//! outputs and slots are the same. Invariants: every pass is a pure function;
+//! it keeps spans, labels, names and derivations (a forward node that merges
+//! into another takes its adjoints' references along; one that dies takes them
+//! with it); and unless its doc says otherwise the outputs keep their bits,
+//! NaN payloads aside.
+
+mod cse;
+mod dce;
+mod fold;
+mod identities;
+mod mask;
+mod movement;
+mod rewrite;
+mod strip;
+
+use crate::ir::Graph;
+
+/// A pass: from graph to graph.
+pub struct Pass {
+    /// As the command line names it.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub description: &'static str,
+    /// It.
+    pub run: fn(Graph) -> Graph,
+}
+
+/// All passes.
+pub const PASSES: &[Pass] = &[
+    Pass {
+        name: "strip",
+        description: "remove stop_gradient and same-shape reshape, which only gradients need",
+        run: strip::strip,
+    },
+    Pass { name: "fold", description: "compute constants, apply exact identities, merge movement", run: fold::fold },
+    Pass { name: "cse", description: "compute equal values once", run: cse::cse },
+    Pass {
+        name: "mask",
+        description: "let a rectifier's gradient read its result instead of its operand",
+        run: mask::mask,
+    },
+    Pass { name: "dce", description: "drop what no output needs", run: dce::dce },
+];
+
+/// The standard pipeline, by name. `fold` and `cse` run again for what `cse` and `mask` made equal.
+pub const PIPELINE: &[&str] = &["strip", "fold", "cse", "fold", "mask", "cse", "dce"];
+
+/// The pass with this name.
+pub fn pass(name: &str) -> Option<&'static Pass> {
+    PASSES.iter().find(|pass| pass.name == name)
+}
+
+/// The whole standard pipeline.
+pub fn run(graph: Graph) -> Graph {
+    steps().fold(graph, |graph, pass| (pass.run)(graph))
+}
+
+/// The pipeline up to and with the first run of `last`; the whole one if it has none.
+pub fn run_until(graph: Graph, last: &str) -> Graph {
+    let length = PIPELINE.iter().position(|name| *name == last).map_or(PIPELINE.len(), |at| at + 1);
+    steps().take(length).fold(graph, |graph, pass| (pass.run)(graph))
+}
+
+/// The pipeline with the verifier after each pass.
+///
+/// # Errors
+/// The guilty pass and what it broke.
+pub fn run_verified(graph: Graph) -> Result<Graph, String> {
+    steps().try_fold(graph, |graph, pass| {
+        let graph = (pass.run)(graph);
+        let named = |reason| format!("after {}: {reason}", pass.name);
+        crate::ir::verify::verify(&graph).map_err(named).map(|()| graph)
+    })
+}
+
+fn steps() -> impl Iterator<Item = &'static Pass> {
+    PIPELINE.iter().filter_map(|name| pass(name))
+}
