@@ -1,1 +1,8 @@
-//! Suite: kernels.
+//! Suite: kernels. Wide kernels against scalar references, bits equal, and the run time around them.
+
+mod fill;
+mod gemm;
+mod guarded;
+mod machine;
+mod pool;
+mod store;

@@ -1,2 +1,50 @@
 //! Precompiled wide kernels, and the calling convention of all machine code.
+//!
+//! In come the argument records of [`abi`]; out go matrix products and uniform
+//! random numbers. The variant is chosen once, by what the machine has. The
+//! invariant of the room: every variant gives the same bits, so the choice
+//! (and every cache block, tile and panel inside) never shows in a result.
+
 pub mod abi;
+pub mod fill;
+pub mod gemm;
+pub mod measure;
+mod micro;
+
+use std::sync::OnceLock;
+
+pub use measure::{measure_bandwidth, measure_peak};
+
+/// One set of wide kernels; what [`abi::Ctx`] is filled from.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Matrix product. The machine must have the instructions `name` stands for.
+    pub gemm: unsafe extern "C" fn(args: *const abi::GemmArgs, ctx: *const abi::Ctx),
+    /// Random numbers; the same condition.
+    pub fill: unsafe extern "C" fn(args: *const abi::FillArgs),
+    /// `avx512`, `avx2` or `portable`.
+    pub name: &'static str,
+}
+
+/// The best kernels of this machine.
+pub fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(|| variants()[0])
+}
+
+/// All kernels that run on this machine, best first; the last is the portable one.
+pub fn variants() -> Vec<Table> {
+    let mut found = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+        if avx2 && is_x86_feature_detected!("avx512f") {
+            found.push(Table { gemm: gemm::avx512, fill: fill::avx2, name: "avx512" });
+        }
+        if avx2 {
+            found.push(Table { gemm: gemm::avx2, fill: fill::avx2, name: "avx2" });
+        }
+    }
+    found.push(Table { gemm: gemm::portable, fill: fill::portable, name: "portable" });
+    found
+}

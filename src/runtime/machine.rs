@@ -1,0 +1,399 @@
+//! The step driver: a compiled program as a flat list of calls.
+//!
+//! In comes a [`Program`] with the addresses of its kernels and slots; out goes
+//! one step per call of [`Machine::step`]. Everything is looked up and checked
+//! at load, so a step is a walk over a table: it allocates nothing and takes
+//! about two nanoseconds an item beside the kernels. Whether a run is spread
+//! over threads depends on fixed cost constants, how it is cut on the program
+//! alone; neither shows in a result.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use super::arena::{ALIGNMENT, Arena};
+use super::pool::Pool;
+use crate::ir::DType;
+use crate::kernels;
+use crate::kernels::abi::{Ctx, KernelFn, PACK_BYTES, SCRATCH_BYTES};
+use crate::loops::ir::{Buffer, BufferId, Cost, Kernel, Mode, Place, Program};
+
+/// Floating-point operations a nanosecond that the estimate assumes of one core.
+const FLOPS_PER_NANOSECOND: u64 = 8;
+/// Bytes a nanosecond that the estimate assumes of one core.
+const BYTES_PER_NANOSECOND: u64 = 20;
+/// Estimated nanoseconds from which a run is spread over threads.
+const WORTH_SPREADING: u64 = 8_000;
+
+/// A program ready to run.
+#[derive(Debug)]
+pub struct Machine {
+    items: Vec<Item>,
+    /// What `Item::pointers` point into.
+    table: Box<[*mut u8]>,
+    contexts: Box<[Ctx]>,
+    /// What each item writes, for `run_checked`.
+    writes: Vec<Vec<Write>>,
+    names: Vec<String>,
+    figures: Vec<Memory>,
+    pool: Pool,
+    fault: Box<AtomicU32>,
+    /// Temporaries, constants, and the scratch of all threads; only kept alive.
+    _memory: [Arena; 3],
+}
+
+// SAFETY: the pointers lead to memory that the machine owns, or to slots that the caller of `Machine::new` has
+// promised to keep valid and to leave alone during a step; nothing in it depends on the thread.
+unsafe impl Send for Machine {}
+
+/// One run.
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    function: KernelFn,
+    pointers: *const *mut u8,
+    extent: u64,
+    by: u64,
+    /// Chunks to spread, or 0 for one call.
+    chunks: usize,
+}
+
+/// A piece of memory of 4-byte words.
+#[derive(Clone, Copy, Debug)]
+struct Memory {
+    start: *mut u32,
+    words: usize,
+}
+
+/// An f32 output of a run.
+#[derive(Clone, Debug)]
+struct Write {
+    memory: Memory,
+    buffer: BufferId,
+    name: String,
+    first: usize,
+}
+
+/// Where a value that is infinite or not a number appeared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NonFinite<'a> {
+    /// Index into the program's runs.
+    pub run: usize,
+    /// The kernel's name.
+    pub kernel: &'a str,
+    /// The buffer it was written to.
+    pub buffer: BufferId,
+    /// That buffer's name.
+    pub name: &'a str,
+    /// Index of the first such element, flat, from the buffer's start.
+    pub element: usize,
+    /// The value.
+    pub value: f32,
+}
+
+/// Estimated nanoseconds on one core. Constants of the language, not of the machine.
+pub fn estimate(cost: Cost) -> u64 {
+    (cost.flops / FLOPS_PER_NANOSECOND).max(cost.bytes / BYTES_PER_NANOSECOND)
+}
+
+impl Machine {
+    /// Loads a program: `functions` by [`crate::loops::ir::KernelId`], `slots` by [`crate::ir::SlotId`], and
+    /// `temp_bytes` of memory for temporaries. An error is a mistake of the compiler, in words.
+    ///
+    /// # Safety
+    /// Each function must be the compiled form of the kernel with its number, and stay loaded as long as the
+    /// machine lives. So must the slots, with the sizes and types of the program's buffers, aligned to 64 bytes,
+    /// and nobody else may use them during a step.
+    pub unsafe fn new(
+        program: &Program,
+        functions: &[KernelFn],
+        slots: &[*mut u8],
+        pool: &Pool,
+        temp_bytes: usize,
+    ) -> Result<Self, String> {
+        if functions.len() != program.kernels.len() {
+            return Err(format!("{} kernels, but {} functions", program.kernels.len(), functions.len()));
+        }
+        let temporaries = Arena::zeroed(temp_bytes);
+        let constants = lay_out_constants(&program.buffers);
+        let addresses = addresses(&program.buffers, slots, &temporaries, &constants)?;
+        let pointers = pointer_table(program, &addresses)?;
+        let (contexts, scratch, fault) = contexts(pool.threads());
+        let mut machine = Machine {
+            items: Vec::with_capacity(program.runs.len()),
+            table: pointers,
+            contexts,
+            writes: Vec::with_capacity(program.runs.len()),
+            names: program.runs.iter().map(|run| program.kernels[run.kernel.index()].name.clone()).collect(),
+            figures: program.figures.iter().map(|(_, buffer)| addresses[buffer.index()]).collect(),
+            pool: pool.clone(),
+            fault,
+            _memory: [temporaries, constants, scratch],
+        };
+        machine.load_runs(program, functions, &addresses);
+        Ok(machine)
+    }
+
+    /// Runs the program once.
+    pub fn step(&mut self) {
+        for item in &self.items {
+            self.run_item(item);
+        }
+    }
+
+    /// As [`Machine::step`], and adds the nanoseconds of each run to `times` (as long as the program's runs).
+    pub fn step_timed(&mut self, times: &mut [u64]) {
+        for (item, time) in self.items.iter().zip(times) {
+            let start = Instant::now();
+            self.run_item(item);
+            *time += start.elapsed().as_nanos() as u64;
+        }
+    }
+
+    /// As [`Machine::step`], and after each run reports the first element of each f32 output that is not finite.
+    /// Infinities may be meant (masks), so `report` decides whether to go on.
+    pub fn run_checked(&mut self, report: &mut dyn FnMut(NonFinite<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+        for (run, item) in self.items.iter().enumerate() {
+            self.run_item(item);
+            for write in &self.writes[run] {
+                // SAFETY: the memory was checked at load to lie inside its buffer, and no kernel runs now.
+                let words = unsafe { std::slice::from_raw_parts(write.memory.start, write.memory.words) };
+                let Some(at) = words.iter().position(|&word| !f32::from_bits(word).is_finite()) else { continue };
+                report(NonFinite {
+                    run,
+                    kernel: &self.names[run],
+                    buffer: write.buffer,
+                    name: &write.name,
+                    element: write.first + at,
+                    value: f32::from_bits(words[at]),
+                })?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The words of a figure, by its index in the program, as the last step left them.
+    pub fn figure(&self, index: usize) -> &[u32] {
+        let Memory { start, words } = self.figures[index];
+        // SAFETY: checked at load; kernels run only under `&mut self`.
+        unsafe { std::slice::from_raw_parts(start, words) }
+    }
+
+    /// The first element of a figure as f32: the value of a scalar one.
+    pub fn figure_f32(&self, index: usize) -> f32 {
+        f32::from_bits(self.figure(index)[0])
+    }
+
+    /// Whether an index was clamped or an integer divided by zero since the flag was cleared.
+    pub fn fault(&self) -> bool {
+        self.fault.load(Ordering::Relaxed) != 0
+    }
+
+    /// Clears the flag.
+    pub fn clear_fault(&mut self) {
+        self.fault.store(0, Ordering::Relaxed);
+    }
+
+    /// For each run, the number of chunks it is spread over threads in, 0 if it is one call.
+    pub fn spread(&self) -> impl Iterator<Item = usize> {
+        self.items.iter().map(|item| item.chunks)
+    }
+
+    #[inline]
+    fn run_item(&self, item: &Item) {
+        if item.chunks == 0 {
+            // SAFETY: by the contract of `new` the function belongs to these pointers; the context is thread 0's.
+            unsafe { (item.function)(item.pointers, self.contexts.as_ptr(), 0, item.extent) }
+        } else {
+            let region = Region { item, contexts: self.contexts.as_ptr() };
+            self.pool.run(item.chunks, &|chunk, thread| region.run(chunk, thread));
+        }
+    }
+
+    fn load_runs(&mut self, program: &Program, functions: &[KernelFn], addresses: &[Memory]) {
+        let mut pointers = self.table.as_ptr();
+        for run in &program.runs {
+            let kernel = &program.kernels[run.kernel.index()];
+            let (extent, by) = kernel.par.map_or((0, 0), |par| (par.extent, par.by));
+            self.items.push(Item {
+                function: functions[run.kernel.index()],
+                pointers,
+                extent,
+                by,
+                chunks: chunks(kernel, self.pool.threads()),
+            });
+            // SAFETY: the table has one pointer for each argument of each run, in order.
+            pointers = unsafe { pointers.add(run.args.len()) };
+            let outputs = kernel
+                .params
+                .iter()
+                .zip(&run.args)
+                .filter(|(param, _)| param.dtype == DType::F32 && matches!(param.mode, Mode::Out | Mode::InOut));
+            let writes = outputs.map(|(param, arg)| {
+                let memory = addresses[arg.buffer.index()];
+                let words = param.len.min(memory.words - arg.offset.min(memory.words));
+                Write {
+                    // SAFETY: the table's construction has checked that the offset lies inside the buffer.
+                    memory: Memory { start: unsafe { memory.start.add(arg.offset) }, words },
+                    buffer: arg.buffer,
+                    name: program.buffers[arg.buffer.index()].name.clone(),
+                    first: arg.offset,
+                }
+            });
+            self.writes.push(writes.collect());
+        }
+    }
+}
+
+/// A run that is being spread: what the threads share.
+struct Region<'a> {
+    item: &'a Item,
+    contexts: *const Ctx,
+}
+
+// SAFETY: the kernel's iterations are independent (the verifier's promise), and each thread takes its own context.
+unsafe impl Sync for Region<'_> {}
+
+impl Region<'_> {
+    fn run(&self, chunk: usize, thread: usize) {
+        let lo = chunk as u64 * self.item.by;
+        let hi = (lo + self.item.by).min(self.item.extent);
+        // SAFETY: as in `run_item`; there are as many contexts as threads in the pool.
+        unsafe { (self.item.function)(self.item.pointers, self.contexts.add(thread), lo, hi) }
+    }
+}
+
+/// How many chunks a kernel is spread in; 0 if it is not worth it.
+fn chunks(kernel: &Kernel, threads: usize) -> usize {
+    let Some(par) = kernel.par else { return 0 };
+    let chunks = par.extent.div_ceil(par.by.max(1)) as usize;
+    if threads < 2 || chunks < 2 || par.by == 0 || estimate(kernel.cost) < WORTH_SPREADING { 0 } else { chunks }
+}
+
+/// A context for each thread, the memory they point to, and the fault flag.
+fn contexts(threads: usize) -> (Box<[Ctx]>, Arena, Box<AtomicU32>) {
+    let fault = Box::new(AtomicU32::new(0));
+    let per_thread = SCRATCH_BYTES + PACK_BYTES;
+    let memory = Arena::scratch(threads * per_thread);
+    let kernels = kernels::table();
+    let contexts = (0..threads)
+        .map(|thread| {
+            // SAFETY: the arena holds `threads` times both.
+            let scratch = unsafe { memory.start().add(thread * per_thread) };
+            Ctx {
+                gemm: kernels.gemm,
+                fill: kernels.fill,
+                scratch,
+                // SAFETY: as above.
+                pack: unsafe { scratch.add(SCRATCH_BYTES) },
+                fault: fault.as_ptr(),
+            }
+        })
+        .collect();
+    (contexts, memory, fault)
+}
+
+/// Constants are copied, so that they are aligned and padded like all buffers.
+fn lay_out_constants(buffers: &[Buffer]) -> Arena {
+    let sizes = buffers.iter().filter_map(|buffer| match &buffer.place {
+        Place::Constant(words) => Some((words.len() * 4).next_multiple_of(ALIGNMENT)),
+        Place::Slot(_) | Place::Temporary { .. } => None,
+    });
+    Arena::zeroed(sizes.sum())
+}
+
+/// Where each buffer lies; constants are copied to their arena on the way.
+fn addresses(
+    buffers: &[Buffer],
+    slots: &[*mut u8],
+    temporaries: &Arena,
+    constants: &Arena,
+) -> Result<Vec<Memory>, String> {
+    let mut next_constant = 0;
+    let mut place = |buffer: &Buffer| {
+        let bytes = buffer.len() * 4;
+        let start = match &buffer.place {
+            Place::Slot(slot) => {
+                *slots.get(slot.index()).ok_or_else(|| format!("`{}` is {slot}, which is not given", buffer.name))?
+            }
+            Place::Constant(words) if words.len() == buffer.len() => {
+                // SAFETY: the arena was made for all constants, in this order.
+                let start = unsafe { constants.start().add(next_constant) };
+                // SAFETY: likewise, and nobody else knows the arena yet.
+                unsafe { std::ptr::copy_nonoverlapping(words.as_ptr(), start.cast(), words.len()) };
+                next_constant += bytes.next_multiple_of(ALIGNMENT);
+                start
+            }
+            Place::Constant(words) => {
+                return Err(format!("constant `{}` has {} words for {}", buffer.name, words.len(), buffer.len()));
+            }
+            Place::Temporary { offset } if offset + bytes <= temporaries.len() => {
+                // SAFETY: just checked.
+                unsafe { temporaries.start().add(*offset) }
+            }
+            Place::Temporary { offset } => {
+                return Err(format!("`{}` at {offset} exceeds {} bytes", buffer.name, temporaries.len()));
+            }
+        };
+        if !(start as usize).is_multiple_of(ALIGNMENT) {
+            return Err(format!("`{}` is not aligned to {ALIGNMENT} bytes", buffer.name));
+        }
+        Ok(Memory { start: start.cast(), words: buffer.len() })
+    };
+    buffers.iter().map(&mut place).collect()
+}
+
+/// The arguments of all runs one after another, checked against the kernels' parameters.
+fn pointer_table(program: &Program, addresses: &[Memory]) -> Result<Box<[*mut u8]>, String> {
+    let mut table = Vec::with_capacity(program.runs.iter().map(|run| run.args.len()).sum());
+    for run in &program.runs {
+        let kernel = program.kernels.get(run.kernel.index()).ok_or_else(|| format!("there is no {}", run.kernel))?;
+        check_scratch(kernel)?;
+        let params: Vec<_> = kernel.params.iter().filter(|param| !is_scratch(param.mode)).collect();
+        if params.len() != run.args.len() {
+            return Err(format!("`{}` takes {} arguments, not {}", kernel.name, params.len(), run.args.len()));
+        }
+        for (param, arg) in params.iter().zip(&run.args) {
+            let buffer =
+                program.buffers.get(arg.buffer.index()).ok_or_else(|| format!("there is no {}", arg.buffer))?;
+            // Loops over a whole buffer may run over its padding to the next 64 bytes.
+            let reachable = buffer.len().next_multiple_of(ALIGNMENT / 4);
+            if param.dtype != buffer.dtype || arg.offset + param.len > reachable || arg.offset > buffer.len() {
+                return Err(format!(
+                    "`{}` of `{}` reaches {} {} from {} on, but `{}` has {} {}",
+                    param.name,
+                    kernel.name,
+                    param.len,
+                    param.dtype,
+                    arg.offset,
+                    buffer.name,
+                    buffer.len(),
+                    buffer.dtype
+                ));
+            }
+            // SAFETY: the offset lies inside the buffer.
+            table.push(unsafe { addresses[arg.buffer.index()].start.add(arg.offset) }.cast());
+        }
+    }
+    Ok(table.into_boxed_slice())
+}
+
+fn is_scratch(mode: Mode) -> bool {
+    matches!(mode, Mode::Scratch { .. })
+}
+
+fn check_scratch(kernel: &Kernel) -> Result<(), String> {
+    let mut behind_scratch = false;
+    for param in &kernel.params {
+        match param.mode {
+            Mode::Scratch { offset } if offset + param.len * 4 > SCRATCH_BYTES => {
+                return Err(format!("scratch `{}` of `{}` exceeds {SCRATCH_BYTES} bytes", param.name, kernel.name));
+            }
+            Mode::Scratch { .. } => behind_scratch = true,
+            Mode::In | Mode::Out | Mode::InOut if behind_scratch => {
+                return Err(format!("`{}` of `{}` follows a scratch parameter", param.name, kernel.name));
+            }
+            Mode::In | Mode::Out | Mode::InOut => {}
+        }
+    }
+    Ok(())
+}
