@@ -1,1 +1,4 @@
-//! (room) train
+//! Training: data sets, the loop, checkpoints, metrics.
+//!
+//! In: compiled programs and data sources. Out: trained parameters and figures.
+pub mod data;

@@ -1,0 +1,79 @@
+//! Data sets: reading, generating, splitting, batching.
+//!
+//! In: a [`Source`] (a file, a folder, literal columns, a generator with its
+//! arguments). Out: a [`Schema`] for the checker and a [`Table`] for training,
+//! then [`Parts`] of its rows and [`Batches`] of a part. Everything random is a
+//! function of (seed, data name, row or epoch), never of time or of threads.
+//! Whatever a file holds, the answer is a value or a located [`DataError`].
+
+pub mod batch;
+mod csv_file;
+mod error;
+pub mod generate;
+mod idx;
+pub mod random;
+pub mod split;
+mod table;
+
+pub use batch::{Batches, fill_batch, fill_column};
+pub use error::DataError;
+pub use generate::Argument;
+pub use split::{Parts, folds, split};
+pub use table::{Column, Kind, Origin, Schema, SchemaColumn, Table, Values, as_class, join};
+
+use std::path::PathBuf;
+
+/// Where the rows of a data set come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// A comma-separated file with a header line.
+    Csv {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder of IDX files (MNIST and its kin), plain or `.gz`.
+    Idx {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Columns that stand in the program itself.
+    TableLiteral(
+        /// All of the same number of rows.
+        Vec<Column>,
+    ),
+    /// One of [`generate::GENERATORS`].
+    Generated {
+        /// The generator.
+        name: String,
+        /// Its arguments in the order written; those left out take their defaults.
+        args: Vec<Argument>,
+    },
+}
+
+/// Names, kinds, shapes and sizes, without the numbers: of IDX files only the
+/// headers and the labels are read, a generator is not run, a CSV is scanned once.
+///
+/// # Errors
+/// A file is missing, unreadable or not of its format; a generator or an argument is unknown.
+pub fn schema(source: &Source) -> Result<Schema, DataError> {
+    match source {
+        Source::Csv { path } => csv_file::schema(path),
+        Source::Idx { dir } => idx::schema(dir),
+        Source::TableLiteral(columns) => Ok(Table::new("table", columns.clone())?.schema()),
+        Source::Generated { name, args } => generate::schema(name, args),
+    }
+}
+
+/// All rows of a source. The table's name is that of the file, folder or generator;
+/// set [`Table::name`] to the name of the `data` item, which keys its shuffles.
+///
+/// # Errors
+/// As [`schema`], and also where the contents are damaged.
+pub fn load(source: &Source) -> Result<Table, DataError> {
+    match source {
+        Source::Csv { path } => csv_file::load(path),
+        Source::Idx { dir } => idx::load(dir),
+        Source::TableLiteral(columns) => Table::new("table", columns.clone()),
+        Source::Generated { name, args } => generate::generate(name, args),
+    }
+}

@@ -1,0 +1,357 @@
+//! Tables: named columns of equal length, in memory.
+//!
+//! In: what a reader or a generator made. Out: [`Table`] and, without numbers,
+//! [`Schema`]; conversions of single columns ([`as_class`], [`join`]).
+//! Invariant: every column of a [`Table`] holds exactly `rows` times the product
+//! of its shape values; a class column holds numbers in `0..count` only.
+
+use super::error::DataError;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What the values of a column mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Real numbers.
+    Number,
+    /// Integers `0..count`.
+    Class {
+        /// Number of classes.
+        count: usize,
+        /// Their names, in order.
+        names: Vec<String>,
+    },
+    /// Strings; [`as_class`] numbers them.
+    Text,
+}
+
+/// The values of a column, row by row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Numbers; a missing one is NaN and listed in [`Column::missing`].
+    F32(Vec<f32>),
+    /// Numbers kept as bytes: `value = byte * scale`, converted when a batch is loaded.
+    U8 {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// What one step of a byte is worth.
+        scale: f32,
+    },
+    /// Class numbers.
+    I32(Vec<i32>),
+    /// Strings; a missing one is empty.
+    Text(Vec<String>),
+}
+
+impl Values {
+    /// Number of values, over all rows.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::F32(values) => values.len(),
+            Values::U8 { bytes, .. } => bytes.len(),
+            Values::I32(values) => values.len(),
+            Values::Text(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The file a column was read from, so that a cell can be named later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The file.
+    pub file: PathBuf,
+    /// For every row the line of the file it begins on, from 1.
+    pub lines: Vec<u64>,
+}
+
+/// One named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What its values mean.
+    pub kind: Kind,
+    /// Shape of one row; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// The values.
+    pub values: Values,
+    /// The rows without a value, ascending.
+    pub missing: Vec<u32>,
+    /// Where it was read, if from lines of a file.
+    pub origin: Option<Arc<Origin>>,
+}
+
+impl Column {
+    /// A column without gaps that comes from no file.
+    pub fn new(name: impl Into<String>, kind: Kind, shape: Vec<usize>, values: Values) -> Self {
+        Column { name: name.into(), kind, shape, values, missing: Vec::new(), origin: None }
+    }
+
+    /// Scalars.
+    pub fn numbers(name: impl Into<String>, values: Vec<f32>) -> Self {
+        Column::new(name, Kind::Number, Vec::new(), Values::F32(values))
+    }
+
+    /// Values in one row; 1 for a scalar.
+    pub fn row_size(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Number of rows; 0 if a row holds no values.
+    pub fn rows(&self) -> usize {
+        self.values.len().checked_div(self.row_size()).unwrap_or(0)
+    }
+
+    /// An error that names the cell of `row`.
+    pub fn cell_error(&self, row: usize, message: impl Into<String>) -> DataError {
+        let error = DataError::new(message).column(&self.name);
+        match self.origin.as_deref() {
+            Some(origin) => match origin.lines.get(row) {
+                Some(&line) => error.file(&origin.file).row(line),
+                None => error.file(&origin.file),
+            },
+            None => error,
+        }
+    }
+
+    /// That no row lacks its value; to be asked of every column that is used unfilled.
+    ///
+    /// # Errors
+    /// Names the first empty cell and how many there are.
+    pub fn require_complete(&self) -> Result<(), DataError> {
+        let Some(&row) = self.missing.first() else { return Ok(()) };
+        let message = match self.missing.len() {
+            1 => "this cell is empty".to_string(),
+            count => format!("this cell is empty, and {} more of this column are", count - 1),
+        };
+        let filler = if self.kind == Kind::Number { "fill(median)" } else { "fill(most_common)" };
+        Err(self.cell_error(row as usize, message).help(format!("fill the gaps: {} |> {filler}", self.name)))
+    }
+
+    /// That the column can be used as numbers.
+    ///
+    /// # Errors
+    /// Names the first cell that is not a number, or the first empty one.
+    pub fn require_numbers(&self) -> Result<(), DataError> {
+        match (&self.kind, &self.values) {
+            (Kind::Class { .. }, _) => Err(DataError::new("classes are not numbers")
+                .column(&self.name)
+                .help(format!("make numbers of them: {} |> one_hot", self.name))),
+            (_, Values::Text(texts)) => Err(self.not_numbers(texts)),
+            (_, Values::F32(_) | Values::U8 { .. } | Values::I32(_)) => self.require_complete(),
+        }
+    }
+
+    fn not_numbers(&self, texts: &[String]) -> DataError {
+        let is_text = |text: &String| !text.is_empty() && text.trim().parse::<f32>().is_err();
+        let row = texts.iter().position(is_text).unwrap_or(0);
+        let text = texts.get(row).map_or("", String::as_str);
+        self.cell_error(row, format!("{text:?} is not a number"))
+            .help(format!("mend the cell, or use the column as classes: {} |> one_hot", self.name))
+    }
+}
+
+/// Columns of equal length.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// Keys the shuffles of this set.
+    pub name: String,
+    /// In the order of the source.
+    pub columns: Vec<Column>,
+    /// Rows of every column.
+    pub rows: usize,
+    /// The rows that the source itself sets aside as its test part.
+    pub own_test: Option<Range<usize>>,
+}
+
+impl Table {
+    /// A table of these columns.
+    ///
+    /// # Errors
+    /// No column, a name twice, lengths that differ or are no multiple of the row size.
+    pub fn new(name: impl Into<String>, columns: Vec<Column>) -> Result<Self, DataError> {
+        let Some(first) = columns.first() else { return Err(DataError::new("a data set needs at least one column")) };
+        let rows = first.rows();
+        if u32::try_from(rows).is_err() {
+            return Err(DataError::new(format!("{rows} rows are too many: the limit is {}", u32::MAX)));
+        }
+        let mut seen = BTreeSet::new();
+        for column in &columns {
+            if !seen.insert(column.name.as_str()) {
+                return Err(DataError::new("two columns have this name").column(&column.name));
+            }
+            if Some(column.values.len()) != column.row_size().checked_mul(rows) {
+                return Err(DataError::new(format!("{} rows, but column {} has {rows}", column.rows(), first.name))
+                    .column(&column.name));
+            }
+        }
+        Ok(Table { name: name.into(), columns, rows, own_test: None })
+    }
+
+    /// The column of this name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// What the checker sees of it.
+    pub fn schema(&self) -> Schema {
+        let columns = self.columns.iter().map(SchemaColumn::of).collect();
+        let own_test = self.own_test.as_ref().map(|rows| rows.len());
+        Schema { name: self.name.clone(), columns, rows: Some(self.rows), own_test }
+    }
+}
+
+/// A [`Column`] without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaColumn {
+    /// Its name.
+    pub name: String,
+    /// What its values mean.
+    pub kind: Kind,
+    /// Shape of one row.
+    pub shape: Vec<usize>,
+    /// The class names that [`as_class`] would give, where it would succeed.
+    pub classes: Option<Vec<String>>,
+    /// Number of rows without a value.
+    pub missing: usize,
+}
+
+impl SchemaColumn {
+    fn of(column: &Column) -> Self {
+        let classes = class_names(column).ok();
+        let (kind, shape) = (column.kind.clone(), column.shape.clone());
+        SchemaColumn { name: column.name.clone(), kind, shape, classes, missing: column.missing.len() }
+    }
+}
+
+/// A [`Table`] without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The source's name.
+    pub name: String,
+    /// In the order of the source.
+    pub columns: Vec<SchemaColumn>,
+    /// Rows, the own test part included; `None` where only reading would tell.
+    pub rows: Option<usize>,
+    /// Rows of the test part that the source itself sets aside.
+    pub own_test: Option<usize>,
+}
+
+/// The column as classes. Texts are numbered in alphabetical (code point) order,
+/// whole numbers in ascending order of the distinct values; both are independent
+/// of the order of the rows. Empty cells of a text column are gaps, not a class.
+///
+/// # Errors
+/// An empty cell, a number that is not whole, a column whose rows are not scalars.
+pub fn as_class(column: &Column) -> Result<Column, DataError> {
+    if let Kind::Class { .. } = column.kind {
+        return Ok(column.clone());
+    }
+    column.require_complete()?;
+    let names = class_names(column)?;
+    let numbers = match &column.values {
+        Values::Text(texts) => texts.iter().map(|text| names.binary_search(text).ok()).collect(),
+        Values::F32(values) => {
+            let distinct: Vec<i32> = distinct_whole(column, values)?.into_iter().collect();
+            values.iter().map(|&value| distinct.binary_search(&(value as i32)).ok()).collect()
+        }
+        Values::U8 { .. } | Values::I32(_) => Vec::new(),
+    };
+    let numbers: Vec<i32> = numbers.into_iter().flatten().map(|index: usize| index as i32).collect();
+    let kind = Kind::Class { count: names.len(), names };
+    Ok(Column { kind, values: Values::I32(numbers), ..column.clone_frame() })
+}
+
+/// The columns side by side as `f32[N, D]`, called `input`; a tensor column
+/// contributes its values in row-major order.
+///
+/// # Errors
+/// A column that is not complete numbers, or lengths that differ.
+pub fn join(columns: &[&Column]) -> Result<Column, DataError> {
+    let Some(first) = columns.first() else { return Err(DataError::new("there is no column to join")) };
+    let rows = first.rows();
+    let width: usize = columns.iter().map(|column| column.row_size()).sum();
+    let mut joined = vec![0.0_f32; rows * width];
+    let mut offset = 0;
+    for column in columns {
+        column.require_numbers()?;
+        if column.rows() != rows {
+            let message = format!("{} rows, but column {} has {rows}", column.rows(), first.name);
+            return Err(DataError::new(message).column(&column.name));
+        }
+        let size = column.row_size();
+        for (row, out) in joined.chunks_exact_mut(width.max(1)).enumerate() {
+            copy_numbers(&column.values, row * size, &mut out[offset..offset + size]);
+        }
+        offset += size;
+    }
+    let joined = Column::new("input", Kind::Number, vec![width], Values::F32(joined));
+    Ok(Column { origin: first.origin.clone(), ..joined })
+}
+
+fn copy_numbers(values: &Values, start: usize, out: &mut [f32]) {
+    let range = start..start + out.len();
+    match values {
+        Values::F32(values) => out.copy_from_slice(&values[range]),
+        Values::U8 { bytes, scale } => {
+            out.iter_mut().zip(&bytes[range]).for_each(|(out, &byte)| *out = f32::from(byte) * scale)
+        }
+        Values::I32(values) => out.iter_mut().zip(&values[range]).for_each(|(out, &value)| *out = value as f32),
+        Values::Text(_) => unreachable!("require_numbers refuses texts"),
+    }
+}
+
+impl Column {
+    /// Everything but the values.
+    fn clone_frame(&self) -> Column {
+        Column {
+            name: self.name.clone(),
+            kind: self.kind.clone(),
+            shape: self.shape.clone(),
+            values: Values::I32(Vec::new()),
+            missing: self.missing.clone(),
+            origin: self.origin.clone(),
+        }
+    }
+}
+
+/// The names of the classes of a column, gaps left out.
+fn class_names(column: &Column) -> Result<Vec<String>, DataError> {
+    if let Kind::Class { names, .. } = &column.kind {
+        return Ok(names.clone());
+    }
+    if !column.shape.is_empty() {
+        return Err(DataError::new("only a column of scalars can be made classes").column(&column.name));
+    }
+    match &column.values {
+        Values::Text(texts) => {
+            let distinct: BTreeSet<&String> = texts.iter().filter(|text| !text.is_empty()).collect();
+            Ok(distinct.into_iter().cloned().collect())
+        }
+        Values::F32(values) => Ok(distinct_whole(column, values)?.iter().map(i32::to_string).collect()),
+        Values::U8 { .. } | Values::I32(_) => {
+            Err(DataError::new("this column cannot be made classes").column(&column.name))
+        }
+    }
+}
+
+/// The distinct values of a column of whole numbers, NaN (a gap) left out.
+fn distinct_whole(column: &Column, values: &[f32]) -> Result<BTreeSet<i32>, DataError> {
+    /// Above this, neighbouring whole numbers are no longer distinct in f32.
+    const LIMIT: f32 = 16_777_216.0;
+    let mut distinct = BTreeSet::new();
+    for (row, &value) in values.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
+        if value.fract() != 0.0 || value.abs() > LIMIT {
+            return Err(column.cell_error(row, format!("{value} is not a whole number, so it cannot name a class")));
+        }
+        distinct.insert(value as i32);
+    }
+    Ok(distinct)
+}
