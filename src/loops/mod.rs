@@ -2,4 +2,10 @@
 //!
 //! The loops IR is the bit-exact contract: nothing before emission looks at the
 //! machine, so width, threads and emitter cannot change a result.
+pub mod build;
+pub mod interpret;
 pub mod ir;
+pub mod math;
+pub mod ops;
+pub mod print;
+pub mod verify;
