@@ -277,6 +277,7 @@ pub enum ScalarOp {
     Index(Affine),
     /// f32 or i32 (`Neg`, `Abs`). All but Neg, Abs, Sqrt, Floor are expanded by `loops::math` before emission.
     Unary(Unary, ValueId),
+    /// `Max(a, b)` of f32 is a if b < a or a is NaN, else b (so b of two zeros); `Min(a, b)` is a if a < b or a is NaN, else b.
     /// `Rem` and `Pow` of f32 and `Div`, `Rem` of i32 are expanded before emission... by `loops::math`.
     Binary(crate::ir::Binary, ValueId, ValueId),
     /// a·b + c with one rounding; f32.

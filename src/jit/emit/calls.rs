@@ -1,0 +1,102 @@
+//! Calls of precompiled kernels. In: `gemm` and `fill` statements; out: an
+//! argument structure on the stack and an indirect call through the context.
+//! Invariant: field offsets come from `kernels::abi` itself.
+
+use std::mem::{offset_of, size_of};
+
+use cranelift_codegen::ir::{
+    AbiParam, InstBuilder, MemFlagsData, Signature, StackSlotData, StackSlotKind, Value, types,
+};
+
+use super::Emitter;
+use crate::kernels::abi::{Ctx, FillArgs, GemmArgs};
+use crate::loops::ir::{Fill, Gemm, Matrix, Range};
+
+impl Emitter<'_, '_> {
+    /// C = A · B, all of it or the panel's rows.
+    pub(super) fn gemm(&mut self, gemm: &Gemm) {
+        let panel = gemm.m == Range::Panel;
+        let rows = match gemm.m {
+            Range::Count(rows) => self.builder.ins().iconst(types::I64, rows as i64),
+            Range::Panel => self.builder.ins().isub(self.hi, self.lo),
+        };
+        let fields = [
+            (offset_of!(GemmArgs, a), self.matrix(&gemm.a, panel)),
+            (offset_of!(GemmArgs, b), self.matrix(&gemm.b, false)),
+            (offset_of!(GemmArgs, c), self.matrix(&gemm.c, panel)),
+            (offset_of!(GemmArgs, m), rows),
+            (offset_of!(GemmArgs, n), self.word(gemm.n as i64)),
+            (offset_of!(GemmArgs, k), self.word(gemm.k as i64)),
+            (offset_of!(GemmArgs, a_row), self.word(gemm.a.row)),
+            (offset_of!(GemmArgs, a_column), self.word(gemm.a.column)),
+            (offset_of!(GemmArgs, b_row), self.word(gemm.b.row)),
+            (offset_of!(GemmArgs, b_column), self.word(gemm.b.column)),
+            (offset_of!(GemmArgs, c_row), self.word(gemm.c.row)),
+        ];
+        let arguments = self.structure(size_of::<GemmArgs>(), &fields);
+        self.call(offset_of!(Ctx, gemm), &[arguments, self.ctx]);
+    }
+
+    /// Uniform random numbers, all of them or the panel's blocks of 64.
+    pub(super) fn fill(&mut self, fill: &Fill) {
+        let mut out = self.params[fill.param.index()];
+        let mut len = self.word(fill.len as i64);
+        let mut base = self.word(fill.base as i64);
+        if self.kernel.par.is_some() {
+            let first = self.builder.ins().ishl_imm_u(self.lo, 6);
+            let end = self.builder.ins().ishl_imm_u(self.hi, 6);
+            let end = self.builder.ins().umin(end, len);
+            len = self.builder.ins().isub(end, first);
+            base = self.builder.ins().iadd(base, first);
+            let bytes = self.builder.ins().ishl_imm_u(first, 2);
+            out = self.builder.ins().iadd(out, bytes);
+        }
+        let place = self.builder.ins().iconst(types::I32, i64::from(fill.place));
+        let fields = [
+            (offset_of!(FillArgs, out), out),
+            (offset_of!(FillArgs, len), len),
+            (offset_of!(FillArgs, base), base),
+            (offset_of!(FillArgs, place), place),
+            (offset_of!(FillArgs, seed), self.scalar(fill.seed)),
+            (offset_of!(FillArgs, step), self.scalar(fill.step)),
+            (offset_of!(FillArgs, turn), self.scalar(fill.turn)),
+        ];
+        let arguments = self.structure(size_of::<FillArgs>(), &fields);
+        self.call(offset_of!(Ctx, fill), &[arguments]);
+    }
+
+    /// Address of a matrix' first element; for a panel, of its first row.
+    fn matrix(&mut self, matrix: &Matrix, panel: bool) -> Value {
+        let start = self.affine(&matrix.start, 0);
+        let mut bytes = self.scaled(start, 4);
+        if panel {
+            let rows = self.scaled(self.lo, matrix.row * 4);
+            bytes = self.builder.ins().iadd(bytes, rows);
+        }
+        self.builder.ins().iadd(self.params[matrix.param.index()], bytes)
+    }
+
+    /// A structure on the stack.
+    fn structure(&mut self, size: usize, fields: &[(usize, Value)]) -> Value {
+        let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, size as u32, 3);
+        let slot = self.builder.create_sized_stack_slot(slot);
+        let address = self.builder.ins().stack_addr(types::I64, slot, 0);
+        for (offset, value) in fields {
+            self.builder.ins().store(MemFlagsData::trusted(), *value, address, *offset as i32);
+        }
+        address
+    }
+
+    /// Calls the function that the context holds at `offset`.
+    fn call(&mut self, offset: usize, arguments: &[Value]) {
+        let mut signature = Signature::new(self.builder.func.signature.call_conv);
+        signature.params.extend(arguments.iter().map(|_| AbiParam::new(types::I64)));
+        let signature = self.builder.import_signature(signature);
+        let callee = self.builder.ins().load(types::I64, MemFlagsData::trusted(), self.ctx, offset as i32);
+        self.builder.ins().call_indirect(signature, callee, arguments);
+    }
+
+    fn word(&mut self, number: i64) -> Value {
+        self.builder.ins().iconst(types::I64, number)
+    }
+}

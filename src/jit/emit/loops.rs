@@ -1,0 +1,281 @@
+//! Loops. In: a loop of the loops IR; out: Cranelift blocks that test at the
+//! bottom and pass accumulators as block parameters. Invariant: along `vec`,
+//! each iteration is emitted by the same statements, in strips of some vectors
+//! first, then in whole vectors, then one by one.
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, types};
+
+use super::{Bound, Emitter, LANES, Strip, walk};
+use crate::jit::JitError;
+use crate::loops::ir::{Loop, LoopKind, Range, VarId};
+
+/// Loops are unrolled up to this many statements.
+const UNROLLED_STATEMENTS: u64 = 64;
+/// A scalar tail of up to three iterations is a loop above this many statements.
+const TAIL_STATEMENTS: u64 = 12;
+
+/// Where a counted Cranelift loop runs.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) start: Value,
+    pub(super) end: Value,
+    pub(super) step: i64,
+    /// Known to run at least once.
+    pub(super) runs: bool,
+}
+
+impl Emitter<'_, '_> {
+    pub(super) fn loop_statement(&mut self, looped: &Loop, ordinal: u32) -> Result<(), JitError> {
+        let done = match (looped.kind, looped.range) {
+            (LoopKind::Seq, Range::Count(count)) => self.seq_counted(looped, count, ordinal),
+            (LoopKind::Seq, Range::Panel) => {
+                let span = Span { start: self.lo, end: self.hi, step: 1, runs: false };
+                self.seq_dynamic(looped, span, ordinal)
+            }
+            (LoopKind::Vec, Range::Count(count)) => self.vec_counted(looped, count, ordinal),
+            (LoopKind::Vec, Range::Panel) => self.vec_panel(looped, ordinal),
+        };
+        self.vars[looped.var.index()] = None;
+        done
+    }
+
+    fn seq_counted(&mut self, looped: &Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
+        let vectors = self.strip.map_or(1, |strip| strip.vectors as u64);
+        let unrolled = walk::unrolled_size(&looped.body).map(|size| size.saturating_mul(count).saturating_mul(vectors));
+        if count <= 1 || unrolled.is_some_and(|size| size <= UNROLLED_STATEMENTS) {
+            return self.seq_unrolled(looped, count, ordinal);
+        }
+        let span = self.constant_span(0, count as i64, 1);
+        self.seq_dynamic(looped, span, ordinal)
+    }
+
+    fn seq_unrolled(&mut self, looped: &Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
+        let mut accumulators = self.chain_start(looped)?;
+        for turn in 0..count {
+            self.bind(looped.var, Bound { value: None, plus: turn as i64 });
+            self.statements(&looped.body, ordinal + 1)?;
+            accumulators = self.chain_step(looped, &accumulators);
+        }
+        self.chain_finish(looped, &accumulators);
+        Ok(())
+    }
+
+    fn seq_dynamic(&mut self, looped: &Loop, span: Span, ordinal: u32) -> Result<(), JitError> {
+        let start = self.chain_start(looped)?;
+        let accumulators = self.repeat(span, &start, |emitter, var, carried| {
+            emitter.bind(looped.var, Bound { value: Some(var), plus: 0 });
+            emitter.bind_addresses(looped.var, &looped.body);
+            emitter.statements(&looped.body, ordinal + 1)?;
+            Ok(emitter.chain_step(looped, carried))
+        })?;
+        self.chain_finish(looped, &accumulators);
+        Ok(())
+    }
+
+    /// A `vec` loop of constant length: strips, one shorter strip, single elements.
+    fn vec_counted(&mut self, looped: &Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
+        let vectors = strip_vectors(looped);
+        let mut accumulators = self.tree_start(looped)?;
+        let groups = self.tree_groups(looped, vectors);
+        let strip = (vectors * LANES * groups) as u64;
+        let main = count / strip * strip;
+        if main > 0 {
+            let body = |emitter: &mut Self, bound: Bound, carried: &[Value]| {
+                emitter.vec_strips(looped, bound, vectors, groups, carried, ordinal)
+            };
+            accumulators = self.vec_main(looped, main, strip, &accumulators, body)?;
+        }
+        let mut done = main;
+        while count - done >= LANES as u64 {
+            let some = vectors.min(((count - done) / LANES as u64) as usize);
+            self.vec_body(looped, Bound { value: None, plus: done as i64 }, Some(some), ordinal)?;
+            let first = (done - main) as usize / LANES;
+            self.tree_step(looped, &mut accumulators, first, some);
+            done += (some * LANES) as u64;
+        }
+        self.vec_rest(looped, main, done, count, &mut accumulators, ordinal)?;
+        self.tree_finish(looped, &accumulators);
+        Ok(())
+    }
+
+    /// The whole strips of a `vec` loop: a loop, or straight code if there is only one.
+    fn vec_main(
+        &mut self,
+        looped: &Loop,
+        main: u64,
+        strip: u64,
+        accumulators: &[Value],
+        mut body: impl FnMut(&mut Self, Bound, &[Value]) -> Result<Vec<Value>, JitError>,
+    ) -> Result<Vec<Value>, JitError> {
+        if main == strip {
+            return body(self, Bound { value: None, plus: 0 }, accumulators);
+        }
+        let span = self.constant_span(0, main as i64, strip as i64);
+        self.repeat(span, accumulators, |emitter, var, carried| {
+            let bound = Bound { value: Some(var), plus: 0 };
+            emitter.bind(looped.var, bound);
+            emitter.bind_addresses(looped.var, &looped.body);
+            body(emitter, bound, carried)
+        })
+    }
+
+    /// The strips of one turn: as many as the accumulators of its trees need.
+    fn vec_strips(
+        &mut self,
+        looped: &Loop,
+        bound: Bound,
+        vectors: usize,
+        groups: usize,
+        carried: &[Value],
+        ordinal: u32,
+    ) -> Result<Vec<Value>, JitError> {
+        let mut accumulators = carried.to_vec();
+        for group in 0..groups {
+            let plus = bound.plus + (group * vectors * LANES) as i64;
+            self.vec_body(looped, Bound { plus, ..bound }, Some(vectors), ordinal)?;
+            self.tree_step(looped, &mut accumulators, group * vectors, vectors);
+        }
+        Ok(accumulators)
+    }
+
+    /// Fewer than four single elements.
+    fn vec_rest(
+        &mut self,
+        looped: &Loop,
+        main: u64,
+        done: u64,
+        count: u64,
+        accumulators: &mut [Value],
+        ordinal: u32,
+    ) -> Result<(), JitError> {
+        let large = walk::unrolled_size(&looped.body).is_none_or(|size| size > TAIL_STATEMENTS);
+        if looped.reduces.is_empty() && large && count - done > 1 {
+            let span = self.constant_span(done as i64, count as i64, 1);
+            return self.vec_singles(looped, span, ordinal);
+        }
+        for element in done..count {
+            self.vec_body(looped, Bound { value: None, plus: element as i64 }, None, ordinal)?;
+            self.tree_step_lane(looped, accumulators, (element - main) as usize);
+        }
+        Ok(())
+    }
+
+    /// A `vec` loop over the panel: strips, whole vectors, single elements.
+    fn vec_panel(&mut self, looped: &Loop, ordinal: u32) -> Result<(), JitError> {
+        if !looped.reduces.is_empty() {
+            return Err(self.unsupported("a reduction over the panel"));
+        }
+        let mut start = self.lo;
+        for vectors in [strip_vectors(looped), 1] {
+            let step = (vectors * LANES) as i64;
+            let left = self.builder.ins().isub(self.hi, start);
+            let whole = self.builder.ins().band_imm_s(left, -step);
+            let end = self.builder.ins().iadd(start, whole);
+            let span = Span { start, end, step, runs: false };
+            self.repeat(span, &[], |emitter, var, _| {
+                emitter.bind(looped.var, Bound { value: Some(var), plus: 0 });
+                emitter.bind_addresses(looped.var, &looped.body);
+                emitter.vec_body(looped, Bound { value: Some(var), plus: 0 }, Some(vectors), ordinal)?;
+                Ok(Vec::new())
+            })?;
+            start = end;
+        }
+        self.vec_singles(looped, Span { start, end: self.hi, step: 1, runs: false }, ordinal)
+    }
+
+    /// One element a turn.
+    fn vec_singles(&mut self, looped: &Loop, span: Span, ordinal: u32) -> Result<(), JitError> {
+        self.repeat(span, &[], |emitter, var, _| {
+            let bound = Bound { value: Some(var), plus: 0 };
+            emitter.bind(looped.var, bound);
+            emitter.bind_addresses(looped.var, &looped.body);
+            emitter.vec_body(looped, bound, None, ordinal)?;
+            Ok(Vec::new())
+        })?;
+        Ok(())
+    }
+
+    /// The statements of a `vec` loop for some vectors, or for one element.
+    fn vec_body(&mut self, looped: &Loop, bound: Bound, vectors: Option<usize>, ordinal: u32) -> Result<(), JitError> {
+        self.bind(looped.var, bound);
+        let enclosing = self.strip;
+        self.strip = vectors.map(|vectors| Strip { vectors, var: looped.var });
+        let done = self.statements(&looped.body, ordinal + 1);
+        // The reduces that follow still read the strip's lanes; they carry their own width.
+        self.strip = enclosing;
+        done
+    }
+
+    /// A loop of Cranelift blocks; `body` gets the variable and what is carried, and gives what is carried on.
+    fn repeat(
+        &mut self,
+        span: Span,
+        start: &[Value],
+        mut body: impl FnMut(&mut Self, Value, &[Value]) -> Result<Vec<Value>, JitError>,
+    ) -> Result<Vec<Value>, JitError> {
+        let (head, exit) = (self.builder.create_block(), self.builder.create_block());
+        let var = self.builder.append_block_param(head, types::I64);
+        let (mut carried, mut results) = (Vec::new(), Vec::new());
+        for value in start {
+            let ty = self.builder.func.dfg.value_type(*value);
+            carried.push(self.builder.append_block_param(head, ty));
+            results.push(self.builder.append_block_param(exit, ty));
+        }
+        if span.runs {
+            self.jump_with(head, span.start, start);
+        } else {
+            let some = self.builder.ins().icmp(IntCC::UnsignedLessThan, span.start, span.end);
+            self.branch(some, head, span.start, exit, start);
+        }
+        self.builder.switch_to_block(head);
+        let carried = body(self, var, &carried)?;
+        let next = self.builder.ins().iadd_imm_s(var, span.step);
+        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, next, span.end);
+        self.branch(more, head, next, exit, &carried);
+        self.builder.switch_to_block(exit);
+        Ok(results)
+    }
+
+    pub(super) fn jump(&mut self, to: Block, values: &[Value]) {
+        let arguments = block_arguments(values);
+        self.builder.ins().jump(to, &arguments);
+    }
+
+    fn jump_with(&mut self, head: Block, var: Value, carried: &[Value]) {
+        let mut arguments = vec![BlockArg::Value(var)];
+        arguments.extend(block_arguments(carried));
+        self.builder.ins().jump(head, &arguments);
+    }
+
+    fn branch(&mut self, condition: Value, head: Block, var: Value, exit: Block, carried: &[Value]) {
+        let leaving = block_arguments(carried);
+        let mut staying = vec![BlockArg::Value(var)];
+        staying.extend(&leaving);
+        self.builder.ins().brif(condition, head, &staying, exit, &leaving);
+    }
+
+    fn constant_span(&mut self, start: i64, end: i64, step: i64) -> Span {
+        let runs = start < end;
+        let start = self.builder.ins().iconst(types::I64, start);
+        let end = self.builder.ins().iconst(types::I64, end);
+        Span { start, end, step, runs }
+    }
+
+    fn bind(&mut self, var: VarId, bound: Bound) {
+        self.vars[var.index()] = Some(bound);
+    }
+
+    pub(super) fn bound(&self, var: VarId) -> Bound {
+        self.vars[var.index()].expect("the verifier checked: variables are used inside their loop")
+    }
+}
+
+/// Vectors of a strip: two hide most latencies of straight code; chains inside need four to hide that of fma.
+fn strip_vectors(looped: &Loop) -> usize {
+    if looped.reduces.is_empty() && walk::has_loop(&looped.body) { 4 } else { 2 }
+}
+
+fn block_arguments(values: &[Value]) -> Vec<BlockArg> {
+    values.iter().map(|value| BlockArg::Value(*value)).collect()
+}

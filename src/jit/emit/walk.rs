@@ -1,0 +1,85 @@
+//! Questions about kernels that need a walk over statements: who reads what,
+//! how large a body is. In: loops IR; nothing is emitted here.
+
+use crate::loops::ir::{Access, Kernel, Loop, LoopKind, Range, ScalarOp, Stmt, ValueId};
+
+/// Statements in a statement, itself included: how far the next one's ordinal is.
+pub(super) fn size(statement: &Stmt) -> u32 {
+    match statement {
+        Stmt::Loop(looped) => 1 + looped.body.iter().map(size).sum::<u32>(),
+        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => 1,
+    }
+}
+
+/// Statements that remain when all counted loops are unrolled (a vector counts
+/// once); `None` if that is impossible because of a call or a panel.
+pub(super) fn unrolled_size(statements: &[Stmt]) -> Option<u64> {
+    statements.iter().try_fold(0_u64, |sum, statement| {
+        let size = match statement {
+            Stmt::Let { .. } | Stmt::Store { .. } => 1,
+            Stmt::Gemm(_) | Stmt::Fill(_) => return None,
+            Stmt::Loop(looped) => {
+                let Range::Count(count) = looped.range else { return None };
+                let turns = match looped.kind {
+                    LoopKind::Seq => count,
+                    LoopKind::Vec => count / 4 + count % 4,
+                };
+                turns.saturating_mul(unrolled_size(&looped.body)? + looped.reduces.len() as u64)
+            }
+        };
+        Some(sum.saturating_add(size))
+    })
+}
+
+/// Whether a loop is among the statements, at any depth.
+pub(super) fn has_loop(statements: &[Stmt]) -> bool {
+    statements.iter().any(|statement| matches!(statement, Stmt::Loop(_)))
+}
+
+/// Calls `visit` for each access, also of loops inside.
+pub(super) fn accesses<'k>(statements: &'k [Stmt], visit: &mut dyn FnMut(&'k Access)) {
+    for statement in statements {
+        match statement {
+            Stmt::Let { op: ScalarOp::Load(access), .. } | Stmt::Store { access, .. } => visit(access),
+            Stmt::Loop(looped) => accesses(&looped.body, visit),
+            Stmt::Let { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => {}
+        }
+    }
+}
+
+/// The different fills of guarded loads.
+pub(super) fn fills(statements: &[Stmt]) -> Vec<u32> {
+    let mut fills = Vec::new();
+    accesses(statements, &mut |access| {
+        if !access.guards.is_empty() && !fills.contains(&access.fill) {
+            fills.push(access.fill);
+        }
+    });
+    fills
+}
+
+/// For each value, whether some `vec` loop reads it.
+pub(super) fn read_by_vec_loops(kernel: &Kernel) -> Vec<bool> {
+    let mut read = vec![false; kernel.values.len()];
+    mark(&kernel.body, false, &mut |value| read[value.index()] = true);
+    read
+}
+
+fn mark(statements: &[Stmt], inside: bool, visit: &mut dyn FnMut(ValueId)) {
+    for statement in statements {
+        match statement {
+            Stmt::Let { op, .. } if inside => op.for_each_operand(&mut *visit),
+            Stmt::Store { value, .. } if inside => visit(*value),
+            Stmt::Loop(looped) => mark_loop(looped, inside, visit),
+            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => {}
+        }
+    }
+}
+
+fn mark_loop(looped: &Loop, inside: bool, visit: &mut dyn FnMut(ValueId)) {
+    let inside = inside || looped.kind == LoopKind::Vec;
+    mark(&looped.body, inside, visit);
+    if inside {
+        looped.reduces.iter().flat_map(|reduce| reduce.combine.operands()).for_each(visit);
+    }
+}
