@@ -3,9 +3,14 @@
 //! The loops IR is the bit-exact contract: nothing before emission looks at the
 //! machine, so width, threads and emitter cannot change a result.
 pub mod build;
+pub mod fuse;
 pub mod interpret;
 pub mod ir;
+mod lower;
 pub mod math;
 pub mod ops;
+pub mod plan;
 pub mod print;
 pub mod verify;
+
+pub use lower::{Options, lower, lower_with_report};

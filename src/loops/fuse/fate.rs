@@ -1,0 +1,272 @@
+//! What becomes of each value: computed in its readers, or a root that is
+//! computed once, by one group.
+//!
+//! In: the graph. Out: [`Fates`]. Invariant: operands of wide calls, sources of
+//! indirect reads and of reshapes without an affine index end in memory; no
+//! inlined chain is longer than [`LONGEST`], which bounds kernels and recursion.
+
+use crate::ir::{Binary, Const, Graph, Node, Op, Unary, ValueId};
+use crate::loops::ir::Affine;
+
+use super::product::{Axes, Form, pair};
+use super::view::{operand_index, strided};
+
+/// What a node is to the lowering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// In memory before the step: a slot or a table.
+    Memory,
+    /// A number made on the spot: splat or iota.
+    Made,
+    /// An index map.
+    View,
+    /// Elementwise, or a guarded or indirect read.
+    Map,
+    /// A sum, a maximum, or a contraction as a nest.
+    Reduce,
+    /// A contraction by the wide kernels.
+    Product,
+    /// A kernel of its own: random numbers, scatter, concat, dilation.
+    Own,
+}
+
+/// The decisions.
+#[derive(Clone, Debug)]
+pub(super) struct Fates {
+    /// What each node is.
+    pub class: Vec<Class>,
+    /// Whether anything needs it.
+    pub live: Vec<bool>,
+    /// Whether some group computes it as a value of its own.
+    pub root: Vec<bool>,
+    /// Whether it must be readable in memory whatever the groups are.
+    pub needed: Vec<bool>,
+    /// Cost of computing it from roots and memory, in the language's units.
+    pub cost: Vec<u32>,
+    /// Statements of computing it from roots and memory.
+    pub length: Vec<u32>,
+}
+
+/// Longest chain of inlined statements.
+const LONGEST: u32 = 100;
+/// Inline if (readers - 1) · cost is at most this.
+const INLINE: u32 = 8;
+/// The same for values of one element: computed once a kernel, outside its loops.
+const INLINE_SCALAR: u32 = 150;
+/// More readers than this are not told apart.
+const MANY: usize = 16;
+
+impl Fates {
+    /// Decides for the whole graph; with `fuse` off every value is a root.
+    pub fn decide(graph: &Graph, fuse: bool) -> Fates {
+        let count = graph.nodes.len();
+        let mut fates = Fates {
+            class: graph.nodes.iter().map(|node| class(graph, node)).collect(),
+            live: live(graph),
+            root: vec![false; count],
+            needed: vec![false; count],
+            cost: vec![0; count],
+            length: vec![0; count],
+        };
+        for output in &graph.outputs {
+            fates.need(output.value);
+        }
+        fates.settle_memory(graph, fuse);
+        if fuse {
+            fates.store_shared(graph);
+        }
+        fates
+    }
+
+    /// Whether a value can be loaded.
+    pub fn in_memory(&self, value: ValueId) -> bool {
+        self.root[value.index()] || self.class[value.index()] == Class::Memory
+    }
+
+    fn need(&mut self, value: ValueId) {
+        self.needed[value.index()] = true;
+        self.root[value.index()] |= self.class[value.index()] != Class::Memory;
+    }
+
+    /// First walk, forward: roots by nature, and operands that must lie in memory.
+    fn settle_memory(&mut self, graph: &Graph, fuse: bool) {
+        for (at, node) in graph.nodes.iter().enumerate() {
+            if !self.live[at] {
+                continue;
+            }
+            self.settle_operands(graph, ValueId(at as u32), node);
+            let class = self.class[at];
+            let by_nature = match class {
+                Class::Reduce | Class::Product | Class::Own => true,
+                Class::Map => !fuse,
+                Class::Memory | Class::Made | Class::View => false,
+            };
+            self.root[at] |= by_nature;
+            self.needed[at] |= by_nature && (!fuse || matches!(class, Class::Own));
+            let operands = node.operands.iter().filter(|operand| !self.in_memory(**operand));
+            let (length, cost) = operands.fold((1, op_cost(&node.op)), |(length, cost), operand| {
+                (length + self.length[operand.index()], cost + self.cost[operand.index()])
+            });
+            if length > LONGEST && class == Class::Map {
+                self.root[at] = true;
+            }
+            (self.length[at], self.cost[at]) = (length, cost);
+        }
+    }
+
+    fn settle_operands(&mut self, graph: &Graph, value: ValueId, node: &Node) {
+        match (&node.op, self.class[value.index()]) {
+            (Op::Reshape { shape }, _) => {
+                let index = vec![Affine::default(); shape.len()];
+                if operand_index(graph, node, &index).is_none() {
+                    self.force(graph, node.operands[0], true);
+                }
+            }
+            (Op::Contract { .. }, Class::Product) => self.settle_product(graph, value, node),
+            (Op::Gather { .. } | Op::Unslice { .. }, Class::Map) => self.force(graph, node.operands[0], false),
+            _ => {}
+        }
+    }
+
+    /// Both operands of a wide product in memory, or the product as a plain nest if strides cannot express it.
+    fn settle_product(&mut self, graph: &Graph, value: ValueId, node: &Node) {
+        let (a, b) = pair(node);
+        self.force(graph, a, false);
+        self.force(graph, b, false);
+        let in_memory = |value| self.in_memory(value);
+        let views = strided(graph, &in_memory, a).zip(strided(graph, &in_memory, b));
+        let joins = Axes::of(graph, node).zip(views).is_some_and(|(axes, (a, b))| axes.over_joins(graph, node, &a, &b));
+        if !joins {
+            self.class[value.index()] = Class::Reduce;
+        }
+    }
+
+    /// Makes `value` a strided view of something in memory; `whole`: contiguous.
+    fn force(&mut self, graph: &Graph, value: ValueId, whole: bool) {
+        let in_memory = |value| self.in_memory(value);
+        if in_memory(value) {
+            self.needed[value.index()] = true;
+            return;
+        }
+        if whole || self.class[value.index()] != Class::View {
+            return self.need(value);
+        }
+        if let Some(view) = strided(graph, &in_memory, value) {
+            self.needed[view.base.index()] = true;
+            return;
+        }
+        self.force(graph, graph.node(value).operands[0], false);
+        let in_memory = |value| self.in_memory(value);
+        if strided(graph, &in_memory, value).is_none() {
+            self.need(value);
+        }
+    }
+
+    /// Second walk, backward: maps whose recomputation in every reader would cost too much become roots.
+    fn store_shared(&mut self, graph: &Graph) {
+        let mut readers: Vec<Vec<u32>> = vec![Vec::new(); graph.nodes.len()];
+        for at in (0..graph.nodes.len()).rev().filter(|&at| self.live[at]) {
+            let many = readers[at].len() as u32;
+            let limit = if graph.nodes[at].ty.len() == 1 { INLINE_SCALAR } else { INLINE };
+            if self.class[at] == Class::Map && many > 1 && (many - 1) * self.cost[at] > limit {
+                self.root[at] = true;
+            }
+            let above = if self.root[at] { vec![at as u32] } else { std::mem::take(&mut readers[at]) };
+            for operand in &graph.nodes[at].operands {
+                let seen = &mut readers[operand.index()];
+                for reader in &above {
+                    if seen.len() < MANY && !seen.contains(reader) {
+                        seen.push(*reader);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Cost of one op an element, in the language's units.
+pub(super) fn op_cost(op: &Op) -> u32 {
+    match op {
+        Op::Input(_)
+        | Op::Const { .. }
+        | Op::Iota { .. }
+        | Op::StopGradient
+        | Op::Broadcast { .. }
+        | Op::Reshape { .. }
+        | Op::Transpose { .. }
+        | Op::Slice { .. } => 0,
+        Op::Unary(Unary::Neg | Unary::Abs | Unary::Floor)
+        | Op::Compare(_)
+        | Op::And
+        | Op::Or
+        | Op::Not
+        | Op::Select
+        | Op::Convert(_)
+        | Op::Unslice { .. }
+        | Op::Concat { .. }
+        | Op::Sum { .. }
+        | Op::MaxOf { .. }
+        | Op::Contract { .. } => 1,
+        Op::Unary(Unary::Sqrt) | Op::Binary(Binary::Div | Binary::Rem) => 4,
+        Op::Unary(
+            Unary::Exp
+            | Unary::Log
+            | Unary::Sin
+            | Unary::Cos
+            | Unary::Softplus
+            | Unary::Tanh
+            | Unary::Logistic
+            | Unary::Erf
+            | Unary::ErfInv,
+        )
+        | Op::Binary(Binary::Pow)
+        | Op::Random { .. } => 12,
+        Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min) => 1,
+        Op::Gather { .. } | Op::ScatterAdd { .. } => 8,
+    }
+}
+
+fn class(graph: &Graph, node: &Node) -> Class {
+    match &node.op {
+        Op::Input(_) | Op::Const { value: Const::Table { .. }, .. } => Class::Memory,
+        Op::Const { value: Const::F32(_) | Const::I32(_) | Const::Bool(_), .. } | Op::Iota { .. } => Class::Made,
+        Op::StopGradient | Op::Broadcast { .. } | Op::Reshape { .. } | Op::Transpose { .. } | Op::Slice { .. } => {
+            Class::View
+        }
+        Op::Unary(_)
+        | Op::Binary(_)
+        | Op::Compare(_)
+        | Op::And
+        | Op::Or
+        | Op::Not
+        | Op::Select
+        | Op::Convert(_)
+        | Op::Gather { .. } => Class::Map,
+        Op::Unslice { step, .. } if step.iter().all(|step| step.abs() == 1) => Class::Map,
+        Op::Sum { axes } | Op::MaxOf { axes } => {
+            let shape = &graph.ty(node.operands[0]).shape;
+            if axes.iter().all(|&axis| shape[axis] == 1) { Class::View } else { Class::Reduce }
+        }
+        Op::Contract { .. } => match Axes::of(graph, node).map(|axes| axes.form(graph, node)) {
+            Some(Form::Outer) | None => Class::Map,
+            Some(Form::Dot | Form::Nest) => Class::Reduce,
+            Some(Form::Gemm) => Class::Product,
+        },
+        Op::Random { .. } | Op::Unslice { .. } | Op::Concat { .. } | Op::ScatterAdd { .. } => Class::Own,
+    }
+}
+
+fn live(graph: &Graph) -> Vec<bool> {
+    let mut live = vec![false; graph.nodes.len()];
+    for output in &graph.outputs {
+        live[output.value.index()] = true;
+    }
+    for at in (0..graph.nodes.len()).rev() {
+        if live[at] {
+            for operand in &graph.nodes[at].operands {
+                live[operand.index()] = true;
+            }
+        }
+    }
+    live
+}
