@@ -7,6 +7,8 @@ mod ir;
 mod jit;
 mod kernels;
 mod loops;
+mod lower;
 mod math;
 mod opt;
+mod session;
 mod syntax;

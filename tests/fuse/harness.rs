@@ -16,11 +16,13 @@ const POISON: u32 = 0x7fa0_0000;
 
 /// All ways of lowering against the interpreter, and against each other.
 pub fn check(name: &str, graph: &Graph, inputs: &[Array<f64>], tolerance: f64) {
-    let wanted = interpret(graph, inputs).unwrap();
+    let wanted = interpret(graph, inputs).expect("inputs fit");
     for fuse in [false, true] {
         let lowered = |share_memory| {
-            let program = lower(graph, &Options { fuse, share_memory }).unwrap_or_else(|reason| panic!("{name}: {reason}"));
-            verify(&program).unwrap_or_else(|reason| panic!("{name} fuse {fuse} share {share_memory}: {reason}\n{program:#?}"));
+            let program =
+                lower(graph, &Options { fuse, share_memory }).unwrap_or_else(|reason| panic!("{name}: {reason}"));
+            verify(&program)
+                .unwrap_or_else(|reason| panic!("{name} fuse {fuse} share {share_memory}: {reason}\n{program:#?}"));
             program
         };
         let plain = run_apart(&lowered(false), graph, inputs);
@@ -100,7 +102,13 @@ fn read(program: &Program, slots: &HashMap<SlotId, Vec<u32>>, arena: &[u32], buf
     }
 }
 
-fn write(program: &Program, slots: &mut HashMap<SlotId, Vec<u32>>, arena: &mut [u32], buffer: BufferId, words: Vec<u32>) {
+fn write(
+    program: &Program,
+    slots: &mut HashMap<SlotId, Vec<u32>>,
+    arena: &mut [u32],
+    buffer: BufferId,
+    words: Vec<u32>,
+) {
     match &program.buffers[buffer.index()].place {
         Place::Slot(slot) => _ = slots.insert(*slot, words),
         Place::Constant(_) => panic!("a constant is written"),
@@ -108,11 +116,16 @@ fn write(program: &Program, slots: &mut HashMap<SlotId, Vec<u32>>, arena: &mut [
     }
 }
 
-fn outputs(program: &Program, graph: &Graph, inputs: &[Array<f64>], read: impl Fn(BufferId) -> Vec<u32>) -> Vec<Vec<u32>> {
+fn outputs(
+    program: &Program,
+    graph: &Graph,
+    inputs: &[Array<f64>],
+    read: impl Fn(BufferId) -> Vec<u32>,
+) -> Vec<Vec<u32>> {
     let mut figures = program.figures.iter();
     let slot_buffer = |slot: SlotId| program.buffers.iter().position(|buffer| buffer.place == Place::Slot(slot));
     let one = |output: &nnc::ir::Output| match output.kind {
-        OutputKind::Figure(_) => read(figures.next().unwrap().1),
+        OutputKind::Figure(_) => read(figures.next().expect("one buffer a figure").1),
         OutputKind::Write(slot) => match slot_buffer(slot) {
             Some(at) => read(BufferId(at as u32)),
             None => words(&inputs[slot.index()]),
@@ -130,12 +143,19 @@ fn compare(name: &str, graph: &Graph, found: &[Vec<u32>], wanted: &[Array<f64>],
                 DType::I32 | DType::Bool => found == exact,
                 DType::F32 => close(f32::from_bits(found), f32::from_bits(exact), tolerance),
             };
-            assert!(near, "{name}: output {at} element {element}: {} for {}", f32::from_bits(found), f32::from_bits(exact));
+            assert!(
+                near,
+                "{name}: output {at} element {element}: {} for {}",
+                f32::from_bits(found),
+                f32::from_bits(exact)
+            );
         }
     }
 }
 
 fn close(found: f32, wanted: f32, tolerance: f64) -> bool {
     let (found, wanted) = (f64::from(found), f64::from(wanted));
-    found == wanted || (found.is_nan() && wanted.is_nan()) || (found - wanted).abs() <= tolerance * wanted.abs().max(1.0)
+    found == wanted
+        || (found.is_nan() && wanted.is_nan())
+        || (found - wanted).abs() <= tolerance * wanted.abs().max(1.0)
 }

@@ -19,7 +19,8 @@ pub struct Step {
     parameters: Vec<ValueId>,
 }
 
-const O: Origin = Origin { span: nnc::source::Span { file: nnc::source::FileId(0), start: 0, end: 0 }, label: None, derived: None };
+const O: Origin =
+    Origin { span: nnc::source::Span { file: nnc::source::FileId(0), start: 0, end: 0 }, label: None, derived: None };
 
 impl Step {
     fn new() -> Step {
@@ -223,6 +224,152 @@ fn xor_step_is_one_bundle() {
 fn report_counts_the_arena() {
     let (program, report) = lower_with_report(&classifier(64, 784, 128, 10).graph, &Options::default()).unwrap();
     assert!(report.temporaries > 0 && !report.largest.is_empty());
-    let apart = lower_with_report(&classifier(64, 784, 128, 10).graph, &Options { fuse: true, share_memory: false }).unwrap().1;
-    assert!(report.temporaries <= apart.temporaries, "{} of {} in {}", report.temporaries, apart.temporaries, program.name);
+    let apart =
+        lower_with_report(&classifier(64, 784, 128, 10).graph, &Options { fuse: true, share_memory: false }).unwrap().1;
+    assert!(
+        report.temporaries <= apart.temporaries,
+        "{} of {} in {}",
+        report.temporaries,
+        apart.temporaries,
+        program.name
+    );
+}
+
+/// Layer norm, attention with a causal mask, a residual: what transformers are made of.
+fn attention(batch: usize, time: usize, width: usize, heads: usize) -> Step {
+    let mut step = Step::new();
+    let x = step.slot("x", &[batch, time, width], Owner::Column, -1.0, 1.0);
+    let target = step.slot("y", &[batch, time, width], Owner::Column, -1.0, 1.0);
+    let normed = step.layer_norm("Block.norm", x);
+    let [q, k, v] = ["q", "k", "v"].map(|name| step.heads(&format!("Block.{name}"), normed, heads));
+    let g = &mut step.graph;
+    let scores = g.contract(q, k, &[(0, 0), (1, 1)], &[(3, 3)], O);
+    let shape = g.ty(scores).shape.clone();
+    let (row, column) = (g.iota(2, &shape, O), g.iota(3, &shape, O));
+    let later = g.lt(row, column, O);
+    let low = g.splat(nnc::ir::Const::F32(-1e9), &shape, O);
+    let masked = g.select(later, low, scores, O);
+    let max = g.max_of(masked, &[3], O);
+    let max = g.push(Op::StopGradient, vec![max], O);
+    let max = g.broadcast(max, &shape, &[0, 1, 2], O);
+    let shifted = g.sub(masked, max, O);
+    let exp = g.unary(Unary::Exp, shifted, O);
+    let sum = g.sum(exp, &[3], O);
+    let sum = g.broadcast(sum, &shape, &[0, 1, 2], O);
+    let weights = g.div(exp, sum, O);
+    let mixed = g.contract(weights, v, &[(0, 0), (1, 1)], &[(3, 2)], O);
+    let mixed = g.transpose(mixed, &[0, 2, 1, 3], O);
+    let mixed = g.reshape(mixed, &[batch, time, width], O);
+    let out = g.add(mixed, x, O);
+    let error = g.sub(out, target, O);
+    let squared = g.mul(error, error, O);
+    let loss = step.mean(squared);
+    step.adam(loss);
+    step.graph = opt::run(step.graph);
+    step
+}
+
+impl Step {
+    fn layer_norm(&mut self, name: &str, x: ValueId) -> ValueId {
+        let shape = self.graph.ty(x).shape.clone();
+        let last = shape.len() - 1;
+        let rows: Vec<usize> = (0..last).collect();
+        let gain = self.slot(&format!("{name}.gain"), &[shape[last]], Owner::Parameter, 0.5, 1.5);
+        self.parameters.push(gain);
+        let g = &mut self.graph;
+        let count = g.splat(nnc::ir::Const::F32(shape[last] as f32), &shape[..last], O);
+        let sum = g.sum(x, &[last], O);
+        let mean = g.div(sum, count, O);
+        let mean = g.broadcast(mean, &shape, &rows, O);
+        let centered = g.sub(x, mean, O);
+        let squared = g.mul(centered, centered, O);
+        let sum = g.sum(squared, &[last], O);
+        let variance = g.div(sum, count, O);
+        let epsilon = g.splat(nnc::ir::Const::F32(1e-3), &shape[..last], O);
+        let variance = g.add(variance, epsilon, O);
+        let root = g.unary(Unary::Sqrt, variance, O);
+        let root = g.broadcast(root, &shape, &rows, O);
+        let normed = g.div(centered, root, O);
+        let gain = g.broadcast(gain, &shape, &[last], O);
+        g.mul(normed, gain, O)
+    }
+
+    /// [batch, heads, time, width / heads] of a linear map.
+    fn heads(&mut self, name: &str, x: ValueId, heads: usize) -> ValueId {
+        let shape = self.graph.ty(x).shape.clone();
+        let w = self.slot(&format!("{name}.w"), &[shape[2], shape[2]], Owner::Parameter, -0.3, 0.3);
+        self.parameters.push(w);
+        let g = &mut self.graph;
+        let mapped = g.contract(x, w, &[], &[(2, 0)], O);
+        let split = g.reshape(mapped, &[shape[0], shape[1], heads, shape[2] / heads], O);
+        g.transpose(split, &[0, 2, 1, 3], O)
+    }
+}
+
+#[test]
+fn attention_in_all_ways() {
+    for (batch, time, width, heads) in [(2, 5, 8, 2), (3, 40, 24, 2), (1, 33, 34, 1)] {
+        let step = attention(batch, time, width, heads);
+        check("attention", &step.graph, &step.inputs, 1e-3);
+    }
+}
+
+/// A residual tower: compile time must grow about as the graph does.
+#[test]
+fn ten_thousand_nodes_are_lowered_quickly() {
+    let mut step = Step::new();
+    let mut x = step.slot("x", &[8, 16], Owner::Column, -1.0, 1.0);
+    while step.graph.nodes.len() < 3000 {
+        let name = format!("Tower.{}", step.graph.nodes.len());
+        let normed = step.layer_norm(&name, x);
+        let mapped = step.dense(&name, normed, 16);
+        let mapped = step.relu(mapped);
+        x = step.graph.add(x, mapped, O);
+    }
+    let loss = step.mean(x);
+    step.adam(loss);
+    let graph = opt::run(step.graph);
+    let start = std::time::Instant::now();
+    let program = lower(&graph, &Options::default()).unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{} nodes, {} kernels, {seconds:.2} s", graph.nodes.len(), program.kernels.len());
+    assert!(graph.nodes.len() > 7000 && seconds < 10.0, "{} nodes in {seconds} s", graph.nodes.len());
+}
+
+/// Sizes at which kernels are cut into panels.
+#[test]
+fn large_enough_for_panels() {
+    let step = classifier(60, 150, 96, 10);
+    let program = lower(&step.graph, &Options::default()).unwrap();
+    assert!(program.kernels.iter().any(|kernel| kernel.par.is_some()));
+    check("classifier", &step.graph, &step.inputs, 1e-3);
+}
+
+/// Random numbers, maps, rows, columns and a whole sum over one large array.
+#[test]
+fn large_arrays_in_panels() {
+    let mut step = Step::new();
+    let shape = [300, 190];
+    let x = step.slot("x", &shape, Owner::Parameter, -1.0, 1.0);
+    let small = step.slot("row", &[190], Owner::State, -1.0, 1.0);
+    let g = &mut step.graph;
+    let [seed, index, turn] = [7, 8, 9].map(|value| g.i32(value, O));
+    let noise = g.push(Op::Random { place: 11, base: 128, shape: shape.to_vec() }, vec![seed, index, turn], O);
+    let noisy = g.add(x, noise, O);
+    let squashed = g.unary(Unary::Tanh, noisy, O);
+    let rows = g.sum(squashed, &[1], O);
+    let most = g.max_of(squashed, &[0], O);
+    let columns = g.sum(squashed, &[0], O);
+    let both = g.add(columns, small, O);
+    let all = g.sum_all(noisy, O);
+    let wide = g.broadcast(both, &shape, &[1], O);
+    let next = g.mul(wide, squashed, O);
+    for (name, value) in [("rows", rows), ("most", most), ("all", all), ("noise", noise)] {
+        g.figure(name, value);
+    }
+    g.write(SlotId(0), next);
+    g.write(SlotId(1), both);
+    let program = lower(&step.graph, &Options::default()).unwrap();
+    assert!(program.kernels.iter().filter(|kernel| kernel.par.is_some()).count() >= 3);
+    check("large", &step.graph, &step.inputs, 1e-3);
 }

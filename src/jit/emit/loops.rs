@@ -12,8 +12,6 @@ use crate::loops::ir::{Loop, LoopKind, Range, VarId};
 
 /// Loops are unrolled up to this many statements.
 const UNROLLED_STATEMENTS: u64 = 64;
-/// A scalar tail of up to three iterations is a loop above this many statements.
-const TAIL_STATEMENTS: u64 = 12;
 
 /// Where a counted Cranelift loop runs.
 #[derive(Clone, Copy)]
@@ -149,7 +147,8 @@ impl Emitter<'_, '_> {
         accumulators: &mut [Value],
         ordinal: u32,
     ) -> Result<(), JitError> {
-        let large = walk::unrolled_size(&looped.body).is_none_or(|size| size > TAIL_STATEMENTS);
+        let unrolled = walk::unrolled_size(&looped.body).map(|size| size.saturating_mul(count - done));
+        let large = unrolled.is_none_or(|size| size > UNROLLED_STATEMENTS);
         if looped.reduces.is_empty() && large && count - done > 1 {
             let span = self.constant_span(done as i64, count as i64, 1);
             return self.vec_singles(looped, span, ordinal);
@@ -228,12 +227,12 @@ impl Emitter<'_, '_> {
             let some = self.builder.ins().icmp(IntCC::UnsignedLessThan, span.start, span.end);
             self.branch(some, head, span.start, exit, start);
         }
-        self.builder.switch_to_block(head);
+        self.enter_block(head);
         let carried = body(self, var, &carried)?;
         let next = self.builder.ins().iadd_imm_s(var, span.step);
         let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, next, span.end);
         self.branch(more, head, next, exit, &carried);
-        self.builder.switch_to_block(exit);
+        self.enter_block(exit);
         Ok(results)
     }
 
@@ -260,6 +259,12 @@ impl Emitter<'_, '_> {
         let start = self.builder.ins().iconst(types::I64, start);
         let end = self.builder.ins().iconst(types::I64, end);
         Span { start, end, step, runs }
+    }
+
+    /// Code goes to `block` now; what other blocks loaded may not be there.
+    pub(super) fn enter_block(&mut self, block: Block) {
+        self.builder.switch_to_block(block);
+        self.loaded.clear();
     }
 
     fn bind(&mut self, var: VarId, bound: Bound) {

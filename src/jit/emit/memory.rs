@@ -14,7 +14,7 @@ use super::{AddressKey, Emitter, LANES, Operand, scalar_type, vector_type, walk}
 use crate::ir::DType;
 use crate::jit::JitError;
 use crate::kernels::abi::Ctx;
-use crate::loops::ir::{Access, Affine, Guard, Stmt, ValueId, VarId};
+use crate::loops::ir::{Access, Affine, Guard, Mode, Stmt, ValueId, VarId};
 
 /// Our elements are always 4-byte aligned, and verified accesses never trap.
 const SCALAR: MemFlagsData = MemFlagsData::trusted();
@@ -150,13 +150,13 @@ impl Emitter<'_, '_> {
         let (fault, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(fault);
         self.builder.ins().brif(condition, fault, &[], next, &[]);
-        self.builder.switch_to_block(fault);
+        self.enter_block(fault);
         let at = std::mem::offset_of!(Ctx, fault) as i32;
         let flag = self.builder.ins().load(types::I64, SCALAR, self.ctx, at);
         let one = self.builder.ins().iconst(types::I32, 1);
         self.builder.ins().store(SCALAR, one, flag, 0);
         self.builder.ins().jump(next, &[]);
-        self.builder.switch_to_block(next);
+        self.enter_block(next);
     }
 
     /// Four words that a guarded load reads instead of memory outside.
@@ -169,10 +169,23 @@ impl Emitter<'_, '_> {
         self.fills.insert(fill, slot);
     }
 
+    /// One element. What is only read, and was already loaded in this block, is not loaded again: the elements
+    /// of a scalar tail share their uniform operands.
     fn load_lane(&mut self, dtype: DType, access: &Access, lane: usize) -> Value {
         let condition = self.inside(&access.guards, lane);
+        let read_only = self.kernel.params[access.param.index()].mode == Mode::In;
+        if !read_only || access.indirect.is_some() || !matches!(condition, Condition::Known(true)) {
+            let place = self.place(access, lane, condition);
+            return self.builder.ins().load(scalar_type(dtype), SCALAR, place.address, place.bytes);
+        }
+        let known = (self.key(access), self.affine_constant(&access.index, lane));
+        if let Some(value) = self.loaded.get(&known) {
+            return *value;
+        }
         let place = self.place(access, lane, condition);
-        self.builder.ins().load(scalar_type(dtype), SCALAR, place.address, place.bytes)
+        let value = self.builder.ins().load(scalar_type(dtype), SCALAR, place.address, place.bytes);
+        self.loaded.insert(known, value);
+        value
     }
 
     fn load_lanes(&mut self, dtype: DType, access: &Access, vectors: usize) -> Vec<Value> {
@@ -230,13 +243,13 @@ impl Emitter<'_, '_> {
         let merged: Vec<Value> =
             (0..vectors).map(|_| self.builder.append_block_param(next, vector_type(dtype))).collect();
         self.builder.ins().brif(whole, fast, &[], slow, &[]);
-        self.builder.switch_to_block(fast);
+        self.enter_block(fast);
         let loaded = self.load_vectors(dtype, access, vectors, Condition::Known(true));
         self.jump(next, &loaded);
-        self.builder.switch_to_block(slow);
+        self.enter_block(slow);
         let loaded = self.load_lanes(dtype, access, vectors);
         self.jump(next, &loaded);
-        self.builder.switch_to_block(next);
+        self.enter_block(next);
         merged
     }
 

@@ -93,6 +93,8 @@ struct Emitter<'a, 'f> {
     splatted: Vec<bool>,
     vars: Vec<Option<Bound>>,
     addresses: HashMap<AddressKey, Value>,
+    /// Elements of read-only parameters that the current block has loaded: dynamic part and constant index.
+    loaded: HashMap<(AddressKey, i64), Value>,
     /// Four words of each fill of a guarded load: what is read outside the guards.
     fills: HashMap<u32, StackSlot>,
     /// Set inside a `vec` loop, but not in its scalar tail.
@@ -114,6 +116,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             splatted: walk::read_by_vec_loops(kernel),
             vars: vec![None; kernel.vars as usize],
             addresses: HashMap::new(),
+            loaded: HashMap::new(),
             fills: HashMap::new(),
             strip: None,
         }

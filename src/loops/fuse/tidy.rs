@@ -9,7 +9,8 @@ use std::collections::HashMap;
 
 use crate::ir::{Binary, Unary};
 use crate::loops::ir::{
-    Access, Affine, Combine, Cost, Kernel, Loop, LoopKind, Order, Par, Range, Reduce, ScalarOp, Stmt, ValueId, VarId,
+    Access, Affine, Combine, Cost, Gemm, Kernel, Loop, LoopKind, Order, Par, Range, Reduce, ScalarOp, Stmt, ValueId,
+    VarId,
 };
 
 /// Longest single tree (core.md, Numbers).
@@ -24,7 +25,15 @@ const PANELS: u64 = 64;
 /// All of it; `alone`: the kernel is one group, so its loops may become panels.
 pub(super) fn tidy(kernel: &mut Kernel, fma: bool, alone: bool) {
     let mut body = std::mem::take(&mut kernel.body);
-    body.iter_mut().for_each(join_loops);
+    let rows = body.iter().find_map(|stmt| match stmt {
+        Stmt::Gemm(Gemm { m: Range::Count(rows), .. }) => Some(*rows),
+        _ => None,
+    });
+    match rows {
+        // The rows of a product stay a loop of their own: product and epilogue share panels.
+        Some(rows) => body.iter_mut().for_each(|stmt| join_rows(stmt, rows)),
+        None => body.iter_mut().for_each(join_loops),
+    }
     body.iter_mut().for_each(retree);
     if fma {
         let uses = count_uses(&body);
@@ -37,19 +46,36 @@ pub(super) fn tidy(kernel: &mut Kernel, fma: bool, alone: bool) {
     }
 }
 
+/// Joins outer loops until they run over `rows`, then what is inside.
+fn join_rows(stmt: &mut Stmt, rows: u64) {
+    let Stmt::Loop(outer) = stmt else { return };
+    while matches!(outer.range, Range::Count(count) if count < rows) {
+        if !join_once(outer) {
+            break;
+        }
+    }
+    outer.body.iter_mut().for_each(join_loops);
+}
+
 /// Joins a loop with the only loop inside it where all accesses run on from one row to the next.
 fn join_loops(stmt: &mut Stmt) {
     let Stmt::Loop(outer) = stmt else { return };
     outer.body.iter_mut().for_each(join_loops);
+    join_once(outer);
+}
+
+fn join_once(outer: &mut Loop) -> bool {
     let (kind, var, chains) = (outer.kind, outer.var, std::mem::take(&mut outer.reduces));
     let joined = match &mut outer.body[..] {
         [Stmt::Loop(inner)] => joined_loop((kind, outer.range, var), &chains, inner),
         _ => None,
     };
+    let done = joined.is_some();
     match joined {
         Some(joined) => *outer = joined,
         None => outer.reduces = chains,
     }
+    done
 }
 
 fn joined_loop(outer: (LoopKind, Range, VarId), chains: &[Reduce], inner: &mut Loop) -> Option<Loop> {
@@ -249,9 +275,10 @@ fn cut_panels(kernel: &mut Kernel) {
     let time = f64::max(products / 50.0 + others / 16.0, kernel.cost.bytes as f64 / 32.0);
     let Some((extent, step)) = common_extent(&kernel.body).filter(|_| time >= WHOLE) else { return };
     let panels = ((time / PANEL) as u64).clamp(2, PANELS).min(extent.div_ceil(step));
-    let by = match kernel.body.iter().any(|stmt| matches!(stmt, Stmt::Gemm(_))) {
-        true => extent.div_ceil(2 * extent.div_ceil(96)).next_multiple_of(step),
-        false => extent.div_ceil(panels).next_multiple_of(step),
+    let columns = kernel.body.iter().find_map(|stmt| if let Stmt::Gemm(gemm) = stmt { Some(gemm.n) } else { None });
+    let by = match columns {
+        Some(columns) => product_rows(extent, columns, kernel.body.len() > 1),
+        None => extent.div_ceil(panels).next_multiple_of(step),
     };
     if by >= extent {
         return;
@@ -264,6 +291,14 @@ fn cut_panels(kernel: &mut Kernel) {
         }
     }
     kernel.par = Some(Par { extent, by });
+}
+
+/// Rows of a panel of a product: two panels for each 96 rows, in sixes; with an epilogue, at most 64 KB of results.
+fn product_rows(rows: u64, columns: u64, epilogue: bool) -> u64 {
+    const RESULTS: u64 = 64 * 1024 / 4;
+    let even = rows.div_ceil(2 * rows.div_ceil(96)).next_multiple_of(6);
+    let fitting = (RESULTS / columns.max(1) / 6 * 6).max(6);
+    if epilogue { even.min(fitting) } else { even }
 }
 
 fn product_work(stmt: &Stmt) -> f64 {
