@@ -10,6 +10,8 @@ pub mod syntax;
 
 pub mod ir;
 
+pub mod prelude;
+
 pub mod check;
 
 pub mod lower;
@@ -27,3 +29,9 @@ pub mod jit;
 pub mod runtime;
 
 pub mod train;
+
+pub mod report;
+
+pub mod driver;
+
+pub mod cli;
