@@ -14,11 +14,11 @@ pub mod prelude;
 
 pub mod check;
 
-pub mod lower;
-
 pub mod grad;
 
 pub mod opt;
+
+pub mod lower;
 
 pub mod loops;
 
