@@ -11,6 +11,7 @@ pub mod syntax;
 pub mod ir;
 
 pub mod prelude;
+pub mod check;
 
 pub mod check;
 

@@ -13,6 +13,8 @@
 //! speaks of the line above, for lines that a comment would change. Nothing else
 //! may be reported.
 
+#![allow(clippy::unwrap_used)] // A suite may panic.
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -46,8 +48,9 @@ fn expectations(text: &str) -> Vec<Expected> {
         for comment in line.split('#').skip(1) {
             let comment = comment.trim();
             let kinds = [("error:", "error", 1), ("warning:", "warning", 1), ("error-above:", "error", 0)];
-            let Some((rest, severity, offset)) =
-                kinds.iter().find_map(|(head, severity, offset)| Some((comment.strip_prefix(head)?, *severity, *offset)))
+            let Some((rest, severity, offset)) = kinds
+                .iter()
+                .find_map(|(head, severity, offset)| Some((comment.strip_prefix(head)?, *severity, *offset)))
             else {
                 continue;
             };
@@ -121,8 +124,7 @@ pub fn error_programs(prefixes: &[&str]) -> Vec<(String, String)> {
 pub fn check_all(prefixes: &[&str], front_end: FrontEnd) {
     let programs = error_programs(prefixes);
     assert!(!programs.is_empty(), "no programs for {prefixes:?}");
-    let problems: Vec<String> =
-        programs.iter().filter_map(|(name, text)| check(name, text, front_end).err()).collect();
+    let problems: Vec<String> = programs.iter().filter_map(|(name, text)| check(name, text, front_end).err()).collect();
     assert!(problems.is_empty(), "\n{}", problems.concat());
 }
 
@@ -178,8 +180,9 @@ fn labels_may_stand_in_two_files() {
         .also(Span::new(first, 4, 5), "given here")
         .also(Span::new(second, 4, 5), "and here, in another file")
         .help("make them equal");
-    insta::assert_snapshot!(render::text(&sources, &[diagnostic.clone()], false, 80));
-    insta::assert_snapshot!(render::json(&sources, &[diagnostic]));
+    let diagnostics = [diagnostic];
+    insta::assert_snapshot!(render::text(&sources, &diagnostics, false, 80));
+    insta::assert_snapshot!(render::json(&sources, &diagnostics));
 }
 
 #[test]

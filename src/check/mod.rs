@@ -1,4 +1,302 @@
 //! Names, shapes, types: syntax trees to the typed [`typed::Program`], with
-//! all independent errors of a file collected.
+//! all independent errors collected.
+//!
+//! Every definition of the user's file is checked once with its dims open
+//! ([`define`]); then the file is elaborated in order: functions inlined,
+//! `for` unrolled, instances made ([`expr`], [`call`], [`stmt`], [`train`]).
+//! An expression in error has [`value::Value::Unknown`], which silences what
+//! follows from it.
+//!
+//! The compiler does no IO: files and data schemas come through [`World`].
+
+mod align;
+mod arith;
+mod call;
+mod data;
+mod define;
 pub mod dims;
+mod emit;
+mod evaluate;
+mod expr;
+mod index;
+mod intrinsics;
+mod item;
+mod movement;
+mod optimize;
+mod params;
+mod reduce;
+mod scope;
+mod shape;
+mod show;
+mod stmt;
+mod train;
 pub mod typed;
+mod unroll;
+mod value;
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::diag::{Code, Diagnostic};
+use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::ast;
+
+pub use scope::{Binding, Frame, Phase};
+use typed::NodeId;
+use value::{Def, DefId, Instance, InstanceId, LinkId, Number, Value};
+
+/// What the compiler asks of the outside.
+pub trait World {
+    /// The text of an imported file, by its path as written, relative to the importing file.
+    fn import(&self, from: &str, path: &str) -> Result<(String, String), String>;
+
+    /// What is known of a data source without reading its numbers.
+    fn schema(&self, source: &typed::Source) -> Result<Schema, SchemaError>;
+
+    /// The exact number of rows of a part; may read the data.
+    fn part_rows(&self, data: &typed::Data, part: &str) -> Result<u64, SchemaError>;
+}
+
+/// Headers, sizes and categories of a data source.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// Its columns.
+    pub columns: Vec<SchemaColumn>,
+    /// Rows, its own test part not counted.
+    pub rows: u64,
+    /// Rows of its own test part.
+    pub test_rows: u64,
+}
+
+/// One column of a source.
+#[derive(Clone, Debug)]
+pub struct SchemaColumn {
+    /// Its name.
+    pub name: String,
+    /// Shape of a row.
+    pub shape: Vec<usize>,
+    /// Names of its classes, if it holds classes or text categories.
+    pub classes: Option<Vec<String>>,
+    /// Whether it is text.
+    pub text: bool,
+    /// Names it would have as classes, if its numbers are whole.
+    pub as_classes: Option<Vec<String>>,
+}
+
+/// Why a schema could not be read.
+#[derive(Clone, Debug)]
+pub struct SchemaError {
+    /// One line.
+    pub message: String,
+    /// How to go on.
+    pub help: Option<String>,
+}
+
+/// What the program is checked with.
+pub struct Options<'a> {
+    /// `--set NAME=VALUE`: texts of expressions.
+    pub set: Vec<(String, f64)>,
+    /// `--seed`
+    pub seed: i64,
+    /// Files and data.
+    pub world: &'a dyn World,
+}
+
+/// Checks a parsed file. The program is complete only if no diagnostic is an error.
+pub fn check(
+    sources: &mut SourceMap,
+    main: FileId,
+    file: ast::File,
+    options: &Options<'_>,
+) -> (typed::Program, Vec<Diagnostic>) {
+    let mut checker = Checker::new(sources, options);
+    checker.load_prelude();
+    let main = checker.add_file(main, file, Some(0));
+    checker.apply_settings(main);
+    checker.check_definitions(main);
+    checker.run_file(main);
+    checker.finish()
+}
+
+/// Names of one file.
+struct FileScope {
+    id: FileId,
+    ast: Rc<ast::File>,
+    /// Order-free names: definitions, consts, imports.
+    items: HashMap<String, Item>,
+    /// The file whose names stand behind its own (the prelude), if any.
+    behind: Option<usize>,
+}
+
+/// An order-free name.
+#[derive(Clone, Debug)]
+struct Item {
+    value: ItemValue,
+    span: Span,
+}
+
+#[derive(Clone, Debug)]
+enum ItemValue {
+    Def(DefId),
+    /// Not yet computed const: its expression.
+    Const(Rc<ast::Expr>),
+    /// Being computed: a cycle if met again.
+    Computing,
+    Value(Value),
+    File(usize),
+}
+
+/// The state of one check.
+struct Checker<'a> {
+    sources: &'a mut SourceMap,
+    options: &'a Options<'a>,
+    diagnostics: Vec<Diagnostic>,
+    /// Code and place of what was reported, so that nothing is said twice.
+    said: HashSet<(Code, Span)>,
+    program: typed::Program,
+    files: Vec<FileScope>,
+    definitions: Vec<Def>,
+    instances: Vec<Instance>,
+    frames: Vec<Frame>,
+    phase: Phase,
+    /// Definitions being inlined, against recursion.
+    inlining: Vec<DefId>,
+    /// Node of a known `let`, by link.
+    links: HashMap<LinkId, NodeId>,
+    next_link: u32,
+    /// Read node of each slot and version; constants by their bits.
+    reads: HashMap<(typed::SlotId, u32), NodeId>,
+    versions: Vec<u32>,
+    /// Number of file-level writes so far.
+    writes: u32,
+    places: HashMap<u32, String>,
+    paths: HashMap<String, u32>,
+    /// Actions with their place in the order: statement number, 0 before it and 1 at it.
+    actions: Vec<((usize, u8), typed::Action)>,
+    statement: usize,
+    seed: i64,
+    /// Turns of file-level `for`s.
+    turns: Vec<u32>,
+    /// First values waiting for their `Set` action, by (order, seed).
+    inits: Vec<((usize, i64), typed::SlotId, NodeId)>,
+    /// Trains by the instance they train, for `evaluate`.
+    trained: HashMap<InstanceId, Rc<train::Trained>>,
+    /// What an optimiser's body sees, innermost last.
+    optimizing: Vec<optimize::Optimizing>,
+    /// The lets of the file that hold computed values: their first value's writes count.
+    train_count: u32,
+    /// Whether a definition is being checked with open dims.
+    open: bool,
+    /// Texts of the prelude.
+    prelude: Vec<FileId>,
+    /// Files being imported, against cycles.
+    importing: Vec<usize>,
+    /// Definitions of the file's models, by the place of their name.
+    model_definitions: HashMap<Span, DefId>,
+    /// `load`s of instances: action, instance, `at`.
+    loads: Vec<(usize, InstanceId, Option<String>)>,
+    /// Elaborated nodes so far is limited, so that a program cannot eat all memory before its first step.
+    exhausted: bool,
+}
+
+/// Nodes that one program may have: `for i in 0..1000000000` is an error, not a hang.
+const NODE_LIMIT: usize = 2_000_000;
+
+impl<'a> Checker<'a> {
+    fn new(sources: &'a mut SourceMap, options: &'a Options<'a>) -> Self {
+        let root = Instance {
+            definition: None,
+            settings: Vec::new(),
+            path: String::new(),
+            parent: None,
+            slots: Vec::new(),
+            children: Vec::new(),
+            places: HashMap::new(),
+            made: Span::default(),
+            applied: Some(Span::default()),
+            order: (0, options.seed),
+        };
+        Checker {
+            sources,
+            options,
+            diagnostics: Vec::new(),
+            said: HashSet::new(),
+            program: typed::Program::default(),
+            files: Vec::new(),
+            definitions: Vec::new(),
+            instances: vec![root],
+            frames: Vec::new(),
+            phase: Phase::default(),
+            inlining: Vec::new(),
+            links: HashMap::new(),
+            next_link: 0,
+            reads: HashMap::new(),
+            versions: Vec::new(),
+            writes: 0,
+            places: HashMap::new(),
+            paths: HashMap::new(),
+            actions: Vec::new(),
+            statement: 0,
+            seed: options.seed,
+            turns: Vec::new(),
+            inits: Vec::new(),
+            trained: HashMap::new(),
+            optimizing: Vec::new(),
+            train_count: 0,
+            open: false,
+            prelude: Vec::new(),
+            importing: Vec::new(),
+            model_definitions: HashMap::new(),
+            loads: Vec::new(),
+            exhausted: false,
+        }
+    }
+
+    /// Reports once. A place inside the prelude is no help to the user: the call that led there comes first.
+    fn report(&mut self, mut diagnostic: Diagnostic) -> Value {
+        let foreign = self.prelude.contains(&diagnostic.primary.span.file);
+        if foreign && let Some(call) = self.user_call() {
+            let inner = std::mem::replace(&mut diagnostic.primary.span, call);
+            let text = std::mem::take(&mut diagnostic.primary.text);
+            diagnostic = diagnostic.also(inner, if text.is_empty() { "in this definition".to_string() } else { text });
+        }
+        if self.said.insert((diagnostic.code, diagnostic.primary.span)) {
+            self.diagnostics.push(diagnostic);
+        }
+        Value::Unknown
+    }
+
+    /// [`Checker::report`] of a code, message and place.
+    fn error(&mut self, code: Code, message: impl Into<String>, span: Span) -> Value {
+        self.report(Diagnostic::new(code, message, span))
+    }
+
+    /// The innermost call in a file that is not the prelude.
+    fn user_call(&self) -> Option<Span> {
+        let users = |span: &Span| *span != Span::default() && !self.prelude.contains(&span.file);
+        self.frames.iter().rev().map(|frame| frame.call_span).find(users)
+    }
+
+    fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
+    }
+
+    /// A new link for a known value that got a name.
+    fn link(&mut self, value: Value) -> Value {
+        match value {
+            Value::Number(number @ (Number::Int(_) | Number::Float(_)), _) => {
+                self.next_link += 1;
+                Value::Number(number, Some(LinkId(self.next_link)))
+            }
+            other => other,
+        }
+    }
+
+    fn finish(mut self) -> (typed::Program, Vec<Diagnostic>) {
+        self.finish_loads();
+        self.flush_inits();
+        self.actions.sort_by_key(|(order, _)| *order);
+        self.program.actions = std::mem::take(&mut self.actions).into_iter().map(|(_, action)| action).collect();
+        (self.program, self.diagnostics)
+    }
+}

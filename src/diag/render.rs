@@ -6,7 +6,9 @@
 
 use std::fmt;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteSpanContents, SourceCode, SourceSpan, SpanContents,
+};
 
 use super::{Code, Diagnostic, Label, Severity};
 use crate::source::{SourceFile, SourceMap, Span};
@@ -20,7 +22,11 @@ const LONGEST_LINE: usize = 400;
 /// line that counts them. `width` is that of the terminal in columns.
 pub fn text(sources: &SourceMap, diagnostics: &[Diagnostic], colour: bool, width: usize) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(width).with_links(false).with_context_lines(1);
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(width)
+        .with_links(false)
+        .with_context_lines(1)
+        .with_primary_span_start();
     let sorted = in_order(diagnostics);
     let mut out = String::new();
     for diagnostic in sorted.iter().take(SHOWN) {
@@ -130,7 +136,9 @@ impl<'a> Report<'a> {
         let here = diagnostic.primary.span.file;
         let (same, other): (Vec<&Label>, Vec<&Label>) =
             diagnostic.secondary.iter().partition(|label| label.span.file == here);
-        let labels = std::iter::once(&diagnostic.primary).chain(same);
+        let file = sources.file(here);
+        let near = same.into_iter().filter(|label| !is_far_in_line(file, diagnostic.primary.span, label.span));
+        let labels = std::iter::once(&diagnostic.primary).chain(near);
         Report {
             message: diagnostic.message.clone(),
             code: Some(diagnostic.code.name()),
@@ -139,7 +147,7 @@ impl<'a> Report<'a> {
                 Severity::Warning => miette::Severity::Warning,
             },
             help: diagnostic.help.clone(),
-            labels: labels.map(|label| (label.span, label.text.clone())).collect(),
+            labels: labels.map(|label| (shortened(label.span), label.text.clone())).collect(),
             source: Excerpt { file: sources.file(here) },
             elsewhere: other.into_iter().map(|label| Report::elsewhere(sources, label)).collect(),
         }
@@ -151,11 +159,23 @@ impl<'a> Report<'a> {
             code: None,
             severity: miette::Severity::Advice,
             help: None,
-            labels: vec![(label.span, String::new())],
+            labels: vec![(shortened(label.span), String::new())],
             source: Excerpt { file: sources.file(label.span.file) },
             elsewhere: Vec::new(),
         }
     }
+}
+
+/// Whether two places stand in one line, too far apart to show both.
+fn is_far_in_line(file: &SourceFile, a: Span, b: Span) -> bool {
+    let (from, to) = (a.start.min(b.start) as usize, a.end.max(b.end) as usize);
+    let bytes = file.text.as_bytes().get(from..to).unwrap_or(&[]);
+    bytes.len() > LONGEST_LINE && !bytes.contains(&b'\n')
+}
+
+/// The first part of a span that is too long to underline.
+fn shortened(span: Span) -> Span {
+    Span { end: span.end.min(span.start + LONGEST_LINE as u32), ..span }
 }
 
 impl fmt::Display for Report<'_> {
@@ -222,13 +242,16 @@ impl SourceCode for Excerpt<'_> {
         let to = (from + span.len()).min(bytes.len());
         let start = self.boundary(line_start(bytes, from, lines_before));
         let end = self.boundary(line_end(bytes, to, lines_after));
-        let (line, column) = self.file.line_column(start);
+        let line = self.file.line_column(start).0;
         let lines = bytes[start..end].iter().filter(|byte| **byte == b'\n').count() + 1;
+        // Without lines around it is asked for the heading's place only.
+        let heading = lines_before == 0 && lines_after == 0;
+        let (place, column) = if heading { self.file.line_column(from) } else { (line, 1) };
         let contents = MietteSpanContents::new_named(
             self.file.name.clone(),
             &bytes[start..end],
             (start, end - start).into(),
-            line - 1,
+            place - 1,
             column - 1,
             lines,
         );

@@ -57,6 +57,7 @@ pub fn plan(draft: Draft, share: bool) -> (Program, Report) {
     if share {
         layout.update_in_place();
     }
+    layout.drop_merged();
     let temporaries = layout.assign(share);
     let report = layout.report(temporaries);
     (layout.program, report)
@@ -271,6 +272,25 @@ impl Layout {
         let args = [value, slot].map(|buffer| Arg { buffer, offset: 0 }).to_vec();
         program.runs.push(Run { kernel: KernelId(program.kernels.len() as u32), args });
         program.kernels.push(builder.finish());
+    }
+
+    /// Forgets temporaries that no run touches: they live on in other buffers.
+    fn drop_merged(&mut self) {
+        let mut kept: HashMap<BufferId, BufferId> = HashMap::new();
+        let mut buffers = Vec::new();
+        for (at, buffer) in std::mem::take(&mut self.program.buffers).into_iter().enumerate() {
+            let id = BufferId(at as u32);
+            if self.runs_of.contains_key(&id) || !matches!(buffer.place, Place::Temporary { .. }) {
+                kept.insert(id, BufferId(buffers.len() as u32));
+                buffers.push(buffer);
+            }
+        }
+        self.program.buffers = buffers;
+        let args = self.program.runs.iter_mut().flat_map(|run| &mut run.args).map(|arg| &mut arg.buffer);
+        let figures = self.program.figures.iter_mut().map(|(_, buffer)| buffer);
+        args.chain(figures).for_each(|buffer| *buffer = kept[buffer]);
+        self.runs_of = std::mem::take(&mut self.runs_of).into_iter().map(|(id, runs)| (kept[&id], runs)).collect();
+        self.figures = self.figures.iter().map(|id| kept[id]).collect();
     }
 
     /// Offsets of all temporaries; the size of the arena. Largest first, each at the lowest place that is free

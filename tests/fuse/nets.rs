@@ -5,6 +5,7 @@ use nnc::grad::grad;
 use nnc::ir::interpret::Array;
 use nnc::ir::{Binary, Comparison, DType, Graph, Op, Origin, Owner, SlotId, Type, Unary, ValueId};
 use nnc::loops::ir::{Program, Stmt};
+use nnc::loops::print::print;
 use nnc::loops::{Options, lower, lower_with_report};
 use nnc::opt;
 
@@ -208,9 +209,12 @@ fn xor_in_all_ways() {
 #[test]
 fn mnist_step_is_a_handful_of_kernels() {
     let step = classifier(64, 784, 128, 10);
+    let start = std::time::Instant::now();
     let program = lower(&step.graph, &Options::default()).unwrap();
+    println!("{} nodes lowered in {:.2} ms", step.graph.nodes.len(), start.elapsed().as_secs_f64() * 1e3);
     assert!(program.runs.len() <= 12);
     insta::assert_snapshot!(outline(&program));
+    insta::assert_snapshot!("mnist_step_as_loops", print(&program, None));
 }
 
 #[test]

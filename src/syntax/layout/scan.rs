@@ -38,7 +38,7 @@ struct Sequence {
     indent: usize,
     statements: Vec<Statement>,
     current: Option<Statement>,
-    /// Whether the current or next statement is the first token of its line.
+    /// Which statements begin a line with `-`, `(` or `[`.
     sign_starts: Vec<usize>,
     brackets: Vec<(u8, usize)>,
     doc: Option<Doc>,
@@ -163,7 +163,8 @@ impl<'t> Scanner<'t> {
         let length = self.bytes[start..].iter().take_while(|byte| sign(byte)).take(3).count();
         if length > 0 {
             // Three signs at most at a time: `...`; the run before still counts as one token.
-            let joined = if self.last.1 == start && sign(&self.bytes[start - 1]) { self.last.0 } else { start };
+            let joined =
+                if start > 0 && self.last.1 == start && sign(&self.bytes[start - 1]) { self.last.0 } else { start };
             self.token(start, start + length);
             self.last.0 = joined;
             return;
@@ -213,12 +214,10 @@ impl<'t> Scanner<'t> {
         if let Some(doc) = sequence.doc.take().filter(|doc| is_directly_below(text, doc.end, start)) {
             statement.doc = Some(doc.text);
         }
-        if first_of_line && matches!(byte, b'-' | b'(' | b'[') && !text[start..].starts_with("->") {
-            if let Some(above) = sequence.statements.last() {
-                let deeper = indent > indent_of_line(text, above.start);
-                sequence.sign_starts.push(sequence.statements.len());
-                statement.continues = deeper;
-            }
+        let sign = first_of_line && matches!(byte, b'-' | b'(' | b'[') && !text[start..].starts_with("->");
+        if let Some(above) = sequence.statements.last().filter(|_| sign) {
+            statement.continues = indent > indent_of_line(text, above.start);
+            sequence.sign_starts.push(sequence.statements.len());
         }
         sequence.current = Some(statement);
     }
@@ -578,7 +577,8 @@ impl<'t> Scanner<'t> {
     fn still_open(&self) -> Option<HashSet<usize>> {
         let open = |sequence: &Sequence| !sequence.brackets.is_empty() || sequence.kind != Kind::File;
         self.sequences.iter().any(open).then(|| {
-            self.sequences.iter().flat_map(|sequence| sequence.brackets.iter().map(|bracket| bracket.1)).collect()
+            let brackets = self.sequences.iter().flat_map(|sequence| &sequence.brackets);
+            brackets.filter(|bracket| bracket.0 != b'{').map(|bracket| bracket.1).collect()
         })
     }
 

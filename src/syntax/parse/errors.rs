@@ -261,7 +261,8 @@ impl<'c> Place<'c> {
         let mut wanted: Vec<String> = self.expected.iter().filter_map(|rule| describe(*rule)).collect();
         wanted.sort();
         wanted.dedup();
-        let only_optional = self.expected.iter().any(|rule| matches!(rule, Rule::infix | Rule::EOI));
+        let may_end = self.expected.contains(&Rule::EOI);
+        let only_optional = may_end || (self.expected.contains(&Rule::infix) && !self.found.is_empty());
         if wanted.is_empty() || wanted.len() > 4 || only_optional || self.at == 0 {
             return None;
         }
@@ -275,7 +276,7 @@ impl<'c> Place<'c> {
         let head = first_token(&self.cut.text);
         Some(match () {
             () if wants(Rule::block) && self.found.is_empty() => diagnostic.help("the `{` stands on the same line"),
-            () if head == "minimize" && wants(Rule::kw_with) => diagnostic.help("say by which rule: `with adam(1e-3)`"),
+            () if head == "minimize" => diagnostic.help("say by which rule: `with adam(1e-3)`"),
             () if head == "let" && self.found == ":" => {
                 diagnostic.help("the type of a `let` is that of its value; leave it out")
             }
@@ -371,7 +372,8 @@ fn describe(rule: Rule) -> Option<String> {
         Rule::args => "`(`",
         Rule::block => "`{`",
         Rule::ty => "a type",
-        Rule::value => "`=`",
+        Rule::value | Rule::eq => "`=`",
+        Rule::end => "`)`",
         Rule::filler => "`~`",
         Rule::group => "`with`",
         Rule::on => "`on`",

@@ -86,10 +86,7 @@ impl<'l> Reader<'_, 'l> {
             }
             Rule::index => {
                 let items: Vec<IndexItem> = node.into_inner().map(|item| self.index_item(item)).collect();
-                match next_path_step(*base, items) {
-                    Ok(path) => ExprKind::Next(path),
-                    Err((base, items)) => ExprKind::Index { base: Box::new(base), items },
-                }
+                indexed(*base, items)
             }
             _ => {
                 let name = self.name_inside(node);
@@ -116,7 +113,7 @@ impl<'l> Reader<'_, 'l> {
         let span = self.span(&node);
         let mut inner = node.into_inner().peekable();
         let name = inner.next_if(|node| node.as_rule() == Rule::any_name).map(|name| self.name(&name));
-        let value = match inner.next() {
+        let value = match inner.find(|node| node.as_rule() == Rule::expr) {
             Some(value) => self.expr(value),
             None => self.placeholder(span),
         };
@@ -407,17 +404,17 @@ fn is_suffix(rule: Rule) -> bool {
 }
 
 /// `next a[0]`: a single index after a path that is being written is a step of the path.
-fn next_path_step(base: Expr, mut items: Vec<IndexItem>) -> Result<Box<Path>, (Expr, Vec<IndexItem>)> {
+fn indexed(base: Expr, mut items: Vec<IndexItem>) -> ExprKind {
     let single = matches!(items.as_slice(), [IndexItem::At(_)]);
-    match (base.kind, single.then(|| items.pop()).flatten()) {
+    match (base.kind, if single { items.pop() } else { None }) {
         (ExprKind::Next(mut path), Some(IndexItem::At(at))) => {
             path.span = path.span.to(at.span);
             path.rest.push(PathStep::Index(at));
-            Ok(path)
+            ExprKind::Next(path)
         }
         (kind, item) => {
             items.extend(item);
-            Err((Expr { kind, span: base.span }, items))
+            ExprKind::Index { base: Box::new(Expr { kind, span: base.span }), items }
         }
     }
 }

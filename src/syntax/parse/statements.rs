@@ -207,7 +207,7 @@ impl<'l> Reader<'_, 'l> {
     fn pairs_inside(&mut self, node: Node<'_>, rule: Rule) -> Vec<(Name, Expr)> {
         let mut pairs = Vec::new();
         for part in node.into_inner().filter(|part| part.as_rule() == rule) {
-            let mut inner = part.into_inner();
+            let mut inner = part.into_inner().filter(|part| part.as_rule() != Rule::eq);
             if let (Some(name), Some(value)) = (inner.next(), inner.next()) {
                 let name = self.name(&name);
                 pairs.push((name, self.expr(value)));
@@ -240,7 +240,7 @@ impl<'l> Reader<'_, 'l> {
 
     /// `next x = e`, `for`, `if`, or an expression alone.
     fn assignment(&mut self, node: Node<'_>) -> StmtKind {
-        let mut sides = node.into_inner();
+        let mut sides = node.into_inner().filter(|part| part.as_rule() == Rule::expr);
         let Some(left) = sides.next() else { return self.failed_statement() };
         let left = self.lone_expr(left);
         let Some(right) = sides.next() else { return StmtKind::Expr(left) };

@@ -54,6 +54,7 @@ impl Reader<'_, '_> {
         let one_name = node.as_str().starts_with(|c| c != '(');
         let mut parts: Vec<Pattern> = node
             .into_inner()
+            .filter(|part| part.as_rule() != Rule::end)
             .map(|part| match part.as_rule() {
                 Rule::name => Pattern::Name(self.name(&part)),
                 _ => self.pattern(part),
@@ -63,7 +64,7 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn args(&mut self, node: Node<'_>) -> Vec<Arg> {
-        node.into_inner().map(|arg| self.arg(arg)).collect()
+        node.into_inner().filter(|part| part.as_rule() == Rule::arg).map(|arg| self.arg(arg)).collect()
     }
 
     fn arg(&mut self, node: Node<'_>) -> Arg {
@@ -72,7 +73,8 @@ impl Reader<'_, '_> {
             match part.as_rule() {
                 Rule::name => arg.name = self.name(&part),
                 Rule::ty => arg.ty = Some(self.ty(part)),
-                _ => arg.default = Some(self.expr(part)),
+                Rule::expr => arg.default = Some(self.expr(part)),
+                _ => {}
             }
         }
         arg
@@ -87,7 +89,10 @@ impl Reader<'_, '_> {
                 Rule::name => declared.name = self.name(&part),
                 Rule::ty => declared.ty = Some(self.ty(part)),
                 Rule::filler => declared.filler = part.into_inner().next().map(|filler| self.expr(filler)),
-                _ => declared.value = part.into_inner().next().map(|value| self.expr(value)),
+                _ => {
+                    let value = part.into_inner().find(|part| part.as_rule() == Rule::expr);
+                    declared.value = value.map(|value| self.expr(value));
+                }
             }
         }
         declared
@@ -122,7 +127,11 @@ impl Reader<'_, '_> {
                 };
                 ElemExpr::Class(Box::new(count))
             }
-            Rule::tuple_ty => return TypeKind::Tuple(node.into_inner().map(|ty| self.ty(ty)).collect()),
+            Rule::tuple_ty => {
+                return TypeKind::Tuple(
+                    node.into_inner().filter(|part| part.as_rule() == Rule::ty).map(|ty| self.ty(ty)).collect(),
+                );
+            }
             Rule::word_ty => return TypeKind::Word(node.as_str().to_string()),
             _ => return TypeKind::Dim(self.name(&node)),
         };

@@ -1,0 +1,475 @@
+//! Calls: functions are inlined, templates make instances, instances are
+//! applied, fillers get their shape.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::Checker;
+use super::dims::Dim;
+use super::intrinsics::Intrinsic;
+use super::scope::{Frame, FrameKind};
+use super::typed::NodeId;
+use super::value::{DefId, DefKind, Instance, InstanceId, Rule, SlotValue, Tensor, Value};
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::source::Span;
+use crate::syntax::ast::{Arg, CallArg, Expr, ExprKind, Stmt, StmtKind};
+
+/// An evaluated argument: its name if given, its value, its place.
+pub(super) type Given = (Option<String>, Value, Span);
+
+/// Calls nested deeper than this are an error: definitions cannot recur, but templates can be passed around.
+const CALL_LIMIT: usize = 200;
+
+impl Checker<'_> {
+    pub(super) fn call_expr(&mut self, callee: &Expr, args: &[CallArg], span: Span) -> Value {
+        self.call_named(callee, args, span, "")
+    }
+
+    /// A call; an instance made by it gets the name `hint`, or its template's name and number.
+    pub(super) fn call_named(&mut self, callee: &Expr, args: &[CallArg], span: Span, hint: &str) -> Value {
+        let target = self.eval(callee);
+        if let Value::Intrinsic(Intrinsic::Total) = target {
+            return self.total(args, span);
+        }
+        let given = self.eval_args(args);
+        self.call(target, given, span, callee.span, hint)
+    }
+
+    fn eval_args(&mut self, args: &[CallArg]) -> Vec<Given> {
+        args.iter()
+            .map(|arg| {
+                let value = self.eval(&arg.value);
+                // `grad(e, x)` by a known name needs the name's own node, which only the link gives.
+                (arg.name.as_ref().map(|name| name.text.clone()), value, arg.value.span)
+            })
+            .collect()
+    }
+
+    /// A stage of a pipe: the value becomes the first argument.
+    pub(super) fn stage(&mut self, value: Value, from: Span, stage: &Expr) -> Value {
+        match &stage.kind {
+            ExprKind::Repeat { count, stages } => self.repeat(value, from, count, stages),
+            ExprKind::Call { callee, args } => {
+                let target = self.eval(callee);
+                let mut given = self.eval_args(args);
+                let target = match target {
+                    Value::Def(definition) if self.definitions[definition.0 as usize].kind == DefKind::Layer => {
+                        let made = self.make(definition, given, stage.span, "");
+                        given = Vec::new();
+                        made
+                    }
+                    other => other,
+                };
+                given.insert(0, (None, value, from));
+                self.call(target, given, stage.span, callee.span, "")
+            }
+            _ => {
+                let target = self.eval(stage);
+                let target = match target {
+                    Value::Def(definition) if self.definitions[definition.0 as usize].kind == DefKind::Layer => {
+                        self.make(definition, Vec::new(), stage.span, "")
+                    }
+                    other => other,
+                };
+                self.call(target, vec![(None, value, from)], stage.span, stage.span, "")
+            }
+        }
+    }
+
+    /// A call of a value.
+    pub(super) fn call(&mut self, target: Value, given: Vec<Given>, span: Span, place: Span, hint: &str) -> Value {
+        match target {
+            Value::Unknown => Value::Unknown,
+            Value::Intrinsic(intrinsic) => self.intrinsic(intrinsic, given, span),
+            Value::Def(definition) => match self.definitions[definition.0 as usize].kind {
+                DefKind::Fn => self.call_fn(definition, given, span),
+                DefKind::Layer => self.make(definition, given, span, hint),
+                DefKind::Optimizer => self.make_rule(definition, given, span),
+                DefKind::Model => Value::Unknown,
+            },
+            Value::Instance(instance) => self.apply(instance, given, span),
+            Value::Frozen(instance) => {
+                self.phase.frozen += 1;
+                let value = self.apply(instance, given, span);
+                self.phase.frozen -= 1;
+                value
+            }
+            Value::Rule(rule) => self.apply_rule(&rule, given, span),
+            other => {
+                let message = format!("{} cannot be called", other.describe());
+                self.error(Code::E0206, message, place)
+            }
+        }
+    }
+
+    /// Whether the function's first argument is `shape`.
+    pub(super) fn is_filler(&self, definition: DefId) -> bool {
+        let ast = &self.definitions[definition.0 as usize].ast;
+        self.definitions[definition.0 as usize].kind == DefKind::Fn
+            && ast.inputs.first().is_some_and(|arg| arg.name.text == "shape")
+    }
+
+    /// Inlines a function.
+    pub(super) fn call_fn(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {
+        if self.is_filler(definition) && !self.gives_shape(&given) {
+            return Value::Partial(definition, given.into());
+        }
+        let def = self.definitions[definition.0 as usize].clone();
+        if !self.enter(definition, span) {
+            return Value::Unknown;
+        }
+        let name = &def.ast.name.text;
+        let number = self.frame_mut().number(name);
+        let path = self.frame().path.clone();
+        let owner = self.frame().owner;
+        let mut frame = Frame::new(FrameKind::Fn, def.file, owner, path, span);
+        frame.place = format!("{}/{name}{number}", self.frame().place);
+        self.frames.push(frame);
+        let value = self.body_value(&def, given, span);
+        self.leave(value)
+    }
+
+    fn gives_shape(&self, given: &[Given]) -> bool {
+        given.iter().any(|(name, _, _)| name.as_deref() == Some("shape"))
+            || given.first().is_some_and(|(name, value, _)| {
+                name.is_none() && matches!(value, Value::List(_) | Value::Tuple(_) | Value::Unknown)
+            })
+    }
+
+    /// Calls a filler for a shape.
+    pub(super) fn fill(&mut self, filler: &Value, shape: &[Dim], span: Span) -> Value {
+        let sizes = Value::List(shape.iter().cloned().map(Value::size).collect::<Vec<_>>().into());
+        let (definition, mut given) = match filler {
+            Value::Def(definition) => (*definition, Vec::new()),
+            Value::Partial(definition, given) => (*definition, given.to_vec()),
+            _ => return Value::Unknown,
+        };
+        given.insert(0, (None, sizes, span));
+        self.call_fn(definition, given, span)
+    }
+
+    fn enter(&mut self, definition: DefId, span: Span) -> bool {
+        let def = &self.definitions[definition.0 as usize];
+        if def.broken {
+            return false;
+        }
+        let recurs = self.inlining.contains(&definition) && def.kind == DefKind::Fn;
+        if recurs || self.frames.len() > CALL_LIMIT {
+            let (name, defined) = (def.ast.name.text.clone(), def.ast.name.span);
+            self.report(
+                Diagnostic::new(Code::E0402, format!("`{name}` calls itself"), span)
+                    .also(defined, "defined here")
+                    .help("definitions are inlined, so they cannot recur: use `for`, or `repeat` in a pipe"),
+            );
+            return false;
+        }
+        self.inlining.push(definition);
+        true
+    }
+
+    /// Binds the inputs and evaluates the body, in the frame just pushed.
+    fn body_value(&mut self, def: &super::value::Def, given: Vec<Given>, span: Span) -> Value {
+        if !self.bind_args(&def.ast.inputs, given, &def.ast.name.text, def.ast.name.span, span) {
+            return Value::Unknown;
+        }
+        let value = self.block(&def.ast.body);
+        match &def.ast.result {
+            Some(ty) => self.match_result(value, ty, &def.ast),
+            None => value,
+        }
+    }
+
+    /// Leaves the innermost definition: its dims become the caller's.
+    fn leave(&mut self, value: Value) -> Value {
+        self.inlining.pop();
+        let Some(frame) = self.frames.pop() else { return value };
+        let outer: HashMap<_, _> = frame
+            .dims
+            .iter()
+            .filter_map(|(_, dim)| dim.as_atom())
+            .filter_map(|atom| self.program.atoms.binding(atom).map(|binding| (atom, binding.clone())))
+            .collect();
+        self.translate(value, &outer)
+    }
+
+    fn translate(&mut self, value: Value, outer: &HashMap<super::dims::AtomId, Dim>) -> Value {
+        let dims = |checker: &mut Self, shape: &[Dim]| -> Vec<Dim> {
+            shape.iter().map(|dim| checker.program.atoms.leave(dim, &|atom| outer.get(&atom).cloned())).collect()
+        };
+        match value {
+            Value::Tensor(tensor) => {
+                let shape = dims(self, &tensor.shape);
+                let elem = self.translate_elem(tensor.elem, outer);
+                Value::Tensor(Tensor { shape, elem, ..tensor })
+            }
+            Value::Slot(slot) => Value::Slot(SlotValue { shape: dims(self, &slot.shape), ..slot }),
+            Value::Number(super::value::Number::Size(dim), link) => {
+                let dim = self.program.atoms.leave(&dim, &|atom| outer.get(&atom).cloned());
+                Value::Number(super::value::Number::Size(dim), link)
+            }
+            Value::List(items) => {
+                Value::List(items.iter().map(|item| self.translate(item.clone(), outer)).collect::<Vec<_>>().into())
+            }
+            Value::Tuple(items) => {
+                Value::Tuple(items.iter().map(|item| self.translate(item.clone(), outer)).collect::<Vec<_>>().into())
+            }
+            other => other,
+        }
+    }
+
+    fn translate_elem(
+        &mut self,
+        elem: super::value::Elem,
+        outer: &HashMap<super::dims::AtomId, Dim>,
+    ) -> super::value::Elem {
+        match elem {
+            super::value::Elem::Class(count) => {
+                super::value::Elem::Class(self.program.atoms.leave(&count, &|atom| outer.get(&atom).cloned()))
+            }
+            other => other,
+        }
+    }
+
+    /// Binds arguments to declared names in the frame at hand: positional before named, then defaults.
+    pub(super) fn bind_args(&mut self, args: &[Arg], given: Vec<Given>, of: &str, defined: Span, span: Span) -> bool {
+        let Some(mut values) = self.assign(args, given, of, defined, span) else { return false };
+        let mut fine = true;
+        for (arg, value) in args.iter().zip(&mut values) {
+            let (value, place) = match (value.take(), &arg.default) {
+                (Some((value, place)), _) => (value, place),
+                (None, Some(default)) => (self.eval(default), default.span),
+                (None, None) => {
+                    let message = format!("`{of}` needs `{}`", arg.name.text);
+                    self.report(Diagnostic::new(Code::E0204, message, span).also(arg.name.span, "declared here"));
+                    return false;
+                }
+            };
+            let value = match &arg.ty {
+                Some(ty) => {
+                    let matched = self.match_type(value.clone(), ty, &format!("`{}` of `{of}`", arg.name.text), place);
+                    fine &= !matches!(matched, Value::Unknown) || matches!(value, Value::Unknown);
+                    matched
+                }
+                None => value,
+            };
+            self.bind(&arg.name.text, value, arg.name.span);
+        }
+        fine
+    }
+
+    /// Which given value goes to which declared argument.
+    fn assign(
+        &mut self,
+        args: &[Arg],
+        given: Vec<Given>,
+        of: &str,
+        defined: Span,
+        span: Span,
+    ) -> Option<Vec<Option<(Value, Span)>>> {
+        let mut values: Vec<Option<(Value, Span)>> = vec![None; args.len()];
+        let mut position = 0;
+        let count = given.len();
+        for (name, value, place) in given {
+            let at = match &name {
+                None => {
+                    position += 1;
+                    position - 1
+                }
+                Some(name) => match args.iter().position(|arg| arg.name.text == *name) {
+                    Some(at) => at,
+                    None => {
+                        let mut diagnostic =
+                            Diagnostic::new(Code::E0203, format!("`{of}` has no argument `{name}`"), place)
+                                .also(defined, "defined here");
+                        if let Some(near) = nearest(name, args.iter().map(|arg| arg.name.text.as_str())) {
+                            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+                        }
+                        self.report(diagnostic);
+                        return None;
+                    }
+                },
+            };
+            if at >= args.len() {
+                let plural = if args.len() == 1 { "argument" } else { "arguments" };
+                let message = format!("`{of}` takes {} {plural}, {count} were given", args.len());
+                self.report(Diagnostic::new(Code::E0204, message, span).also(defined, "defined here"));
+                return None;
+            }
+            if values[at].is_some() {
+                let message = format!("`{}` is given twice", args[at].name.text);
+                self.error(Code::E0204, message, place);
+                return None;
+            }
+            values[at] = Some((value, place));
+        }
+        Some(values)
+    }
+
+    /// Makes an instance of a template: once per place.
+    fn make(&mut self, definition: DefId, given: Vec<Given>, place: Span, hint: &str) -> Value {
+        let def = self.definitions[definition.0 as usize].clone();
+        if def.broken {
+            return Value::Unknown;
+        }
+        let frame = self.frame();
+        let (owner, unroll, kind) = (frame.owner, frame.unroll.clone(), frame.kind);
+        if kind == FrameKind::Fn && !self.open {
+            let message = format!("a `fn` owns nothing: it cannot make a `{}`", def.ast.name.text);
+            return self.report(
+                Diagnostic::new(Code::E0403, message, place).help("make it outside and pass it in, or make this a `layer`"),
+            );
+        }
+        let settings = self.settings(definition, given, place);
+        let Some(settings) = settings else { return Value::Unknown };
+        let mut key = unroll;
+        if owner.0 == 0 {
+            key.extend(&self.turns);
+        }
+        if let Some(known) = self.instances[owner.0 as usize].places.get(&(place, key.clone())) {
+            return Value::Instance(*known);
+        }
+        let name = self.instance_name(owner, &def.ast.name.text, hint);
+        let parent = &self.instances[owner.0 as usize];
+        let path = if parent.path.is_empty() { name.clone() } else { format!("{}.{name}", parent.path) };
+        let order = if owner.0 == 0 { (self.statement, self.seed) } else { parent.order };
+        let id = self.new_instance(Some(definition), settings, path, Some(owner), place, order);
+        let parent = &mut self.instances[owner.0 as usize];
+        parent.places.insert((place, key), id);
+        parent.children.push((name, id));
+        Value::Instance(id)
+    }
+
+    /// A new instance.
+    pub(super) fn new_instance(
+        &mut self,
+        definition: Option<DefId>,
+        settings: Vec<Value>,
+        path: String,
+        parent: Option<InstanceId>,
+        made: Span,
+        order: (usize, i64),
+    ) -> InstanceId {
+        self.instances.push(Instance {
+            definition,
+            settings,
+            path,
+            parent,
+            slots: Vec::new(),
+            children: Vec::new(),
+            places: HashMap::new(),
+            made,
+            applied: None,
+            order,
+        });
+        InstanceId(self.instances.len() as u32 - 1)
+    }
+
+    /// `let` name, or template name and number, after the loops around: `repeat1[0].attention1`.
+    fn instance_name(&mut self, owner: InstanceId, template: &str, hint: &str) -> String {
+        let frame = self.frame();
+        let prefix: String =
+            frame.loops.iter().zip(&frame.unroll).map(|(name, turn)| format!("{name}[{turn}].")).collect();
+        let taken = |name: &str| self.instances[owner.0 as usize].children.iter().any(|(child, _)| child == name);
+        if !hint.is_empty() && !taken(&format!("{prefix}{hint}")) {
+            return format!("{prefix}{hint}");
+        }
+        let mut number = 1;
+        while taken(&format!("{prefix}{template}{number}")) {
+            number += 1;
+        }
+        format!("{prefix}{template}{number}")
+    }
+
+    /// Values of all settings, in order of declaration.
+    pub(super) fn settings(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Option<Vec<Value>> {
+        let def = self.definitions[definition.0 as usize].clone();
+        let owner = self.frame().owner;
+        let path = self.frame().path.clone();
+        self.frames.push(Frame::new(FrameKind::Layer, def.file, owner, path, span));
+        let fine = self.bind_args(&def.ast.settings, given, &def.ast.name.text, def.ast.name.span, span);
+        let frame = self.frames.pop()?;
+        if !fine {
+            return None;
+        }
+        let value = |arg: &Arg| frame.scopes[0].get(&arg.name.text).map(|binding| binding.value.clone());
+        let values: Vec<Value> = def.ast.settings.iter().map(|arg| value(arg).unwrap_or(Value::Unknown)).collect();
+        // A size bound by a setting is that number again wherever the instance is applied.
+        Some(values.into_iter().map(|value| self.settle(value)).collect())
+    }
+
+    fn settle(&mut self, value: Value) -> Value {
+        match value {
+            Value::Number(super::value::Number::Size(dim), _) => {
+                let resolved = self.program.atoms.resolve(&dim);
+                resolved.as_number().map_or(Value::size(resolved), Value::int)
+            }
+            other => other,
+        }
+    }
+
+    fn make_rule(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {
+        match self.settings(definition, given, span) {
+            Some(settings) => Value::Rule(Rc::new(Rule { definition, settings, span })),
+            None => Value::Unknown,
+        }
+    }
+
+    /// Applies an instance to inputs.
+    pub(super) fn apply(&mut self, instance: InstanceId, given: Vec<Given>, span: Span) -> Value {
+        let Some(definition) = self.instances[instance.0 as usize].definition else { return Value::Unknown };
+        let key = self.call_key(instance, &given);
+        if let Some(key) = &key
+            && let Some(value) = self.phase.calls.get(key)
+        {
+            return value.clone();
+        }
+        let def = self.definitions[definition.0 as usize].clone();
+        if !self.enter(definition, span) {
+            return Value::Unknown;
+        }
+        if self.instances[instance.0 as usize].applied.is_none() {
+            self.instances[instance.0 as usize].applied = Some(span);
+        }
+        let applied = self.phase.applied.entry(instance).or_insert(0);
+        *applied += 1;
+        let suffix = if *applied > 1 { format!("@{applied}") } else { String::new() };
+        let path = self.instances[instance.0 as usize].path.clone();
+        let mut frame = Frame::new(FrameKind::Layer, def.file, instance, path.clone(), span);
+        frame.place = format!("{path}{suffix}");
+        self.frames.push(frame);
+        let settings: Vec<Given> =
+            self.instances[instance.0 as usize].settings.iter().map(|value| (None, value.clone(), span)).collect();
+        let bound = self.bind_args(&def.ast.settings, settings, &def.ast.name.text, def.ast.name.span, span);
+        let value = if bound { self.body_value(&def, given, span) } else { Value::Unknown };
+        let value = self.leave(value);
+        if let Some(key) = key {
+            self.phase.calls.insert(key, value.clone());
+        }
+        value
+    }
+
+    /// Two calls with the same arguments in one step are one value.
+    fn call_key(&mut self, instance: InstanceId, given: &[Given]) -> Option<(InstanceId, Vec<NodeId>, bool)> {
+        let mut nodes = Vec::new();
+        for (name, value, span) in given {
+            match value {
+                Value::Tensor(tensor) if name.is_none() => nodes.push(tensor.node),
+                Value::Slot(slot) if name.is_none() => {
+                    let tensor = self.read(slot, *span);
+                    nodes.push(tensor.node);
+                }
+                _ => return None,
+            }
+        }
+        Some((instance, nodes, self.phase.training && self.phase.frozen == 0))
+    }
+
+    /// A `fn` inside a body: a local name for a definition.
+    pub(super) fn local_fn(&mut self, stmt: &Stmt) {
+        if let StmtKind::Fn(definition) = &stmt.kind {
+            let file = self.frame().file;
+            let id = self.add_definition(DefKind::Fn, definition, stmt.doc.clone(), file);
+            self.bind(&definition.name.text, Value::Def(id), definition.name.span);
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! Data sets: where their rows come from, and what columns programs can name.
+
+use std::sync::Arc;
+
+use super::Checker;
+use super::dims::Dim;
+use super::scope::FrameKind;
+use super::typed::{Column, Data, DataId, Kind, Part, Source};
+use super::value::{Elem, Tensor, Value};
+use super::{Schema, SchemaColumn};
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::ir::Type;
+use crate::source::Span;
+use crate::syntax::ast::{CallArg, DataStmt, DataStmtKind, Expr, ExprKind, Name, Path};
+
+impl Checker<'_> {
+    /// `data name = source { ... }`
+    pub(super) fn data_item(
+        &mut self,
+        name: &Name,
+        source: &Expr,
+        like: Option<&Path>,
+        body: Option<&[DataStmt]>,
+        span: Span,
+    ) {
+        if let Some(like) = like {
+            self.not_built("`data ... as`", "declare the columns again", like.span);
+        }
+        let value = match self.data(name, source, body.unwrap_or_default(), span) {
+            Some(data) => {
+                self.program.data.push(data);
+                Value::Data(DataId(self.program.data.len() as u32 - 1))
+            }
+            None => Value::Unknown,
+        };
+        self.bind(&name.text, value, name.span);
+    }
+
+    fn data(&mut self, name: &Name, expr: &Expr, body: &[DataStmt], span: Span) -> Option<Data> {
+        let source = self.source(expr)?;
+        let schema = match self.options.world.schema(&source) {
+            Ok(schema) => schema,
+            Err(error) => {
+                let mut diagnostic = Diagnostic::new(Code::E0601, error.message, expr.span);
+                if let Some(help) = error.help {
+                    diagnostic = diagnostic.help(help);
+                }
+                self.report(diagnostic);
+                return None;
+            }
+        };
+        let columns = schema.columns.iter().map(raw).collect();
+        let mut data = Data {
+            name: name.text.clone(),
+            source,
+            columns,
+            rows: schema.rows,
+            test_rows: schema.test_rows,
+            split: Vec::new(),
+            stratify: None,
+            parts: Vec::new(),
+            target: None,
+            seed: self.seed,
+            span,
+        };
+        let errors = self.errors();
+        let mut inputs = Vec::new();
+        for stmt in body {
+            self.data_stmt(&mut data, &schema, stmt, &mut inputs);
+        }
+        self.join_inputs(&mut data, &schema, &inputs);
+        self.parts_of(&mut data);
+        (self.errors() == errors).then_some(data)
+    }
+
+    /// `csv("...")`, `mnist("...")`, `table(...)`, a generator.
+    fn source(&mut self, expr: &Expr) -> Option<Source> {
+        let ExprKind::Call { callee, args } = &expr.kind else {
+            self.report(
+                Diagnostic::new(Code::E0601, "data comes from a file or a generator", expr.span)
+                    .help("`csv(\"rows.csv\")`, `mnist(\"folder\")`, `table(x = [...])`, `moons()`"),
+            );
+            return None;
+        };
+        let ExprKind::Name(kind) = &callee.kind else {
+            self.error(Code::E0601, "data comes from a file or a generator", callee.span);
+            return None;
+        };
+        match kind.as_str() {
+            "csv" => Some(Source::Csv { path: self.path_arg(args, expr.span)? }),
+            "mnist" | "idx" => Some(Source::Idx { path: self.path_arg(args, expr.span)? }),
+            "table" => self.literal(args, expr.span),
+            "text" => {
+                self.not_built("`text`", "read a table or images", expr.span);
+                None
+            }
+            generator => self.generated(generator, args),
+        }
+    }
+
+    fn path_arg(&mut self, args: &[CallArg], span: Span) -> Option<String> {
+        match args {
+            [arg] => self.file_name(&arg.value),
+            _ => {
+                self.error(Code::E0204, "one path is wanted here", span);
+                None
+            }
+        }
+    }
+
+    fn generated(&mut self, generator: &str, args: &[CallArg]) -> Option<Source> {
+        let mut given = Vec::new();
+        for arg in args {
+            let value = self.eval(&arg.value);
+            let number = self.known_float(&value, "an argument of a generator", arg.value.span)?;
+            given.push((arg.name.as_ref().map(|name| name.text.clone()).unwrap_or_default(), number));
+        }
+        Some(Source::Generated { generator: generator.to_string(), args: given })
+    }
+
+    /// `table(x = [[0, 0], [0, 1]], y = [0, 1])`
+    fn literal(&mut self, args: &[CallArg], span: Span) -> Option<Source> {
+        let mut columns: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
+        for arg in args {
+            let Some(name) = &arg.name else {
+                self.error(Code::E0204, "a column of a table has a name: `x = [...]`", arg.value.span);
+                return None;
+            };
+            let value = self.eval(&arg.value);
+            let items = match &value {
+                Value::List(items) => items.clone(),
+                Value::Range(from, to) => (*from..*to).map(Value::int).collect::<Vec<_>>().into(),
+                Value::Unknown => return None,
+                other => {
+                    let message = format!("a column is a list of known numbers, this is {}", other.describe());
+                    self.error(Code::E0601, message, arg.value.span);
+                    return None;
+                }
+            };
+            let mut numbers = Vec::new();
+            let Some(shape) = self.known_table(&items, &mut numbers, &mut true) else {
+                self.error(Code::E0601, "the rows of a column are known numbers, or lists of one shape", arg.value.span);
+                return None;
+            };
+            if let Some((other, other_shape, values)) = columns.first() {
+                let rows = values.len() / other_shape.iter().product::<usize>().max(1);
+                if rows != shape[0] {
+                    let message = format!("`{}` has {} rows, `{other}` has {rows}", name.text, shape[0]);
+                    self.error(Code::E0601, message, arg.value.span);
+                    return None;
+                }
+            }
+            let values = numbers.into_iter().map(|number| number as f32).collect();
+            columns.push((name.text.clone(), shape[1..].to_vec(), values));
+        }
+        if columns.is_empty() {
+            self.error(Code::E0601, "a table has at least one column", span);
+            return None;
+        }
+        Some(Source::Literal { columns })
+    }
+
+    fn data_stmt(&mut self, data: &mut Data, schema: &Schema, stmt: &DataStmt, inputs: &mut Vec<(Column, Span)>) {
+        match &stmt.kind {
+            DataStmtKind::Input(expr) => {
+                if let Some(column) = self.recipe(schema, expr) {
+                    inputs.push((column, expr.span));
+                }
+            }
+            DataStmtKind::Target(expr) => {
+                if let Some(column) = self.recipe(schema, expr) {
+                    data.target = Some(place_column(data, column));
+                }
+            }
+            DataStmtKind::Column { name, value } => {
+                if let Some(column) = self.recipe(schema, value) {
+                    place_column(data, Column { name: name.text.clone(), ..column });
+                }
+            }
+            DataStmtKind::KeepRows(expr) => {
+                self.not_built("`keep_rows`", "prepare the file before", expr.span);
+            }
+            DataStmtKind::Split(parts) => self.split_stmt(data, parts, stmt.span),
+        }
+    }
+
+    /// A column expression: a name, a list of names, with `|> class`.
+    fn recipe(&mut self, schema: &Schema, expr: &Expr) -> Option<Column> {
+        match &expr.kind {
+            ExprKind::Name(name) => {
+                let column = self.schema_column(schema, name, expr.span)?;
+                Some(raw(&column))
+            }
+            ExprKind::List(items) => {
+                let parts: Option<Vec<Column>> = items.iter().map(|item| self.recipe(schema, item)).collect();
+                self.joined(parts?, expr.span)
+            }
+            ExprKind::Pipe { input, stages } => {
+                let mut column = self.recipe(schema, input)?;
+                for stage in stages {
+                    column = self.transform(schema, column, stage)?;
+                }
+                Some(column)
+            }
+            _ => {
+                self.not_built("this way of making a column", "name columns, or a list of them", expr.span);
+                None
+            }
+        }
+    }
+
+    fn transform(&mut self, schema: &Schema, column: Column, stage: &Expr) -> Option<Column> {
+        if !matches!(&stage.kind, ExprKind::Name(name) if name == "class") {
+            let text = self.sources.text(stage.span).to_string();
+            self.not_built(&format!("the transform `{text}`"), "prepare the column before", stage.span);
+            return None;
+        }
+        let source = column.from.first().and_then(|from| schema.columns.iter().find(|known| known.name == *from))?;
+        let classes = source.classes.clone().or_else(|| source.as_classes.clone());
+        let Some(classes) = classes.filter(|_| column.from.len() == 1) else {
+            let message = format!("`{}` has numbers that are not whole: they are no classes", column.name);
+            self.error(Code::E0603, message, stage.span);
+            return None;
+        };
+        Some(Column { classes: Some(classes.into()), as_class: true, text: false, ..column })
+    }
+
+    fn schema_column(&mut self, schema: &Schema, name: &str, span: Span) -> Option<SchemaColumn> {
+        if let Some(column) = schema.columns.iter().find(|column| column.name == name) {
+            return Some(column.clone());
+        }
+        let names = schema.columns.iter().map(|column| column.name.as_str());
+        let mut diagnostic = Diagnostic::new(Code::E0603, format!("the data has no column `{name}`"), span);
+        diagnostic = match nearest(name, names.clone()) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(span, near),
+            None => diagnostic.help(format!("it has {}", names.collect::<Vec<_>>().join(", "))),
+        };
+        self.report(diagnostic);
+        None
+    }
+
+    /// Number columns side by side.
+    fn joined(&mut self, parts: Vec<Column>, span: Span) -> Option<Column> {
+        for part in &parts {
+            if part.text || part.classes.is_some() {
+                let message = format!("`{}` holds {}, not numbers", part.name, if part.text { "texts" } else { "classes" });
+                self.error(Code::E0603, message, span);
+                return None;
+            }
+        }
+        let width: usize = parts.iter().map(|part| part.shape.iter().product::<usize>()).sum();
+        let from = parts.into_iter().flat_map(|part| part.from).collect();
+        Some(Column { name: "input".into(), shape: vec![width], classes: None, from, as_class: false, text: false })
+    }
+
+    fn join_inputs(&mut self, data: &mut Data, _schema: &Schema, inputs: &[(Column, Span)]) {
+        if let Some((_, span)) = inputs.first() {
+            let span = *span;
+            if let Some(column) = self.joined(inputs.iter().map(|(column, _)| column.clone()).collect(), span) {
+                place_column(data, column);
+            }
+        }
+    }
+
+    fn split_stmt(&mut self, data: &mut Data, parts: &[(Name, Expr)], span: Span) {
+        let mut total = 0.0;
+        for (name, expr) in parts {
+            if name.text == "stratify" {
+                let ExprKind::Name(column) = &expr.kind else {
+                    self.error(Code::E0602, "`stratify` names a column", expr.span);
+                    continue;
+                };
+                data.stratify = data.columns.iter().position(|known| known.name == *column);
+                if data.stratify.is_none() {
+                    self.error(Code::E0603, format!("the data has no column `{column}`"), expr.span);
+                }
+                continue;
+            }
+            if !["train", "val", "test"].contains(&name.text.as_str()) {
+                self.report(
+                    Diagnostic::new(Code::E0602, format!("there is no part `{}`", name.text), name.span)
+                        .help("parts are train, val and test"),
+                );
+                continue;
+            }
+            let value = self.eval(expr);
+            let Some(fraction) = self.known_float(&value, "the fraction of a part", expr.span) else { continue };
+            if !(fraction > 0.0 && fraction <= 1.0) {
+                self.error(Code::E0602, format!("a part is more than 0 and at most 1 of the rows, not {fraction}"), expr.span);
+                continue;
+            }
+            total += fraction;
+            data.split.push((name.text.clone(), fraction));
+        }
+        if !data.split.is_empty() && (total - 1.0).abs() > 1e-6 {
+            self.report(
+                Diagnostic::new(Code::E0602, format!("the parts make {} of the rows, not 1", (total * 1e6).round() / 1e6), span)
+                    .help("fractions sum to 1"),
+            );
+        }
+    }
+
+    /// Rows of each part as far as known before the rows are read.
+    fn parts_of(&mut self, data: &mut Data) {
+        let split = if data.split.is_empty() { vec![("train".to_string(), 1.0)] } else { data.split.clone() };
+        data.parts = split.iter().map(|(name, part)| (name.clone(), (part * data.rows as f64).round() as u64)).collect();
+        if data.test_rows > 0 && !data.parts.iter().any(|(name, _)| name == "test") {
+            data.parts.push(("test".to_string(), data.test_rows));
+        }
+    }
+
+    /// Rows of a part, exactly.
+    pub(super) fn part_rows(&mut self, part: &Part) -> u64 {
+        let data = &self.program.data[part.data.index()];
+        match self.options.world.part_rows(data, &part.name) {
+            Ok(rows) => rows,
+            Err(error) => {
+                let span = data.span;
+                self.error(Code::E0601, error.message, span);
+                1
+            }
+        }
+    }
+
+    /// `digits.test`
+    pub(super) fn data_field(&mut self, data: DataId, name: &Name, span: Span) -> Value {
+        let set = &self.program.data[data.index()];
+        if name.text == "all" || set.parts.iter().any(|(part, _)| *part == name.text) {
+            return Value::Part(Part { data, name: name.text.clone() });
+        }
+        if let Some(at) = set.columns.iter().position(|column| column.name == name.text) {
+            if self.phase.data == Some(data) {
+                return self.column_value(data, at, span);
+            }
+            let message = format!("the column `{}` is a value only where rows are at hand", name.text);
+            return self.report(
+                Diagnostic::new(Code::E0603, message, span).help("in `train ... on`, or in a statement with `on`"),
+            );
+        }
+        let mut names: Vec<String> = set.parts.iter().map(|(part, _)| part.clone()).collect();
+        let message = if ["train", "val", "test"].contains(&name.text.as_str()) {
+            format!("`{}` has no part `{}`", set.name, name.text)
+        } else {
+            format!("`{}` has no part or column `{}`", set.name, name.text)
+        };
+        names.push("all".into());
+        let help = match nearest(&name.text, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it has the parts {}; `split` makes others", names.join(", ")),
+        };
+        self.report(Diagnostic::new(Code::E0604, message, name.span).help(help))
+    }
+
+    /// A column of the rows at hand by its name; only trains and `on` statements see them.
+    pub(super) fn column(&mut self, name: &str, frame: usize, span: Span) -> Option<Value> {
+        if !matches!(self.frames[frame].kind, FrameKind::File | FrameKind::Train) {
+            return None;
+        }
+        let data = self.phase.data?;
+        let at = self.program.data[data.index()].columns.iter().position(|column| column.name == name)?;
+        Some(self.column_value(data, at, span))
+    }
+
+    pub(super) fn column_value(&mut self, data: DataId, at: usize, span: Span) -> Value {
+        let column = self.program.data[data.index()].columns[at].clone();
+        if column.text {
+            let message = format!("`{}` holds texts, which nothing can be computed with", column.name);
+            return self.report(
+                Diagnostic::new(Code::E0603, message, span).help(format!("make classes of it: `column {0}_class = {0} |> class`", column.name)),
+            );
+        }
+        let Some(rows) = self.phase.rows.clone() else { return Value::Unknown };
+        let mut shape = vec![rows];
+        shape.extend(column.shape.iter().map(|&size| Dim::number(size as i64)));
+        let elem = match &column.classes {
+            Some(classes) => Elem::Class(Dim::number(classes.len() as i64)),
+            None => Elem::F32,
+        };
+        let node = match self.phase.columns.get(&at) {
+            Some(node) => *node,
+            None => {
+                let ty = Type::new(elem.dtype(), shape.clone());
+                let node = self.push(Kind::Column { data, column: at }, Vec::new(), ty, span);
+                self.name_node(node, &column.name);
+                self.phase.columns.insert(at, node);
+                node
+            }
+        };
+        Value::Tensor(Tensor { node, elem, shape, classes: column.classes })
+    }
+
+}
+
+fn raw(column: &SchemaColumn) -> Column {
+    Column {
+        name: column.name.clone(),
+        shape: column.shape.clone(),
+        classes: column.classes.clone().filter(|_| !column.text).map(Arc::from),
+        from: vec![column.name.clone()],
+        as_class: false,
+        text: column.text,
+    }
+}
+
+/// Puts a column in, in the place of one of the same name.
+fn place_column(data: &mut Data, column: Column) -> usize {
+    match data.columns.iter().position(|known| known.name == column.name) {
+        Some(at) => {
+            data.columns[at] = column;
+            at
+        }
+        None => {
+            data.columns.push(column);
+            data.columns.len() - 1
+        }
+    }
+}

@@ -1,0 +1,613 @@
+//! Files: their order-free names, and their statements in order.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::call::Given;
+use super::scope::{Binding, Frame, FrameKind, Phase};
+use super::typed::{Action, ActionKind, Eval, Part, SlotId};
+use super::value::{Def, DefId, DefKind, InstanceId, SlotValue, Tensor, Value};
+use super::{Checker, FileScope, Item, ItemValue};
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::ir::{Owner, Type};
+use crate::source::{FileId, Span};
+use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Path, Pattern, Stmt, StmtKind};
+
+impl Checker<'_> {
+    /// The prelude is file 0: all its texts share one set of names.
+    pub(super) fn load_prelude(&mut self) {
+        self.files.push(FileScope { id: FileId(u32::MAX), ast: Rc::default(), items: HashMap::new(), behind: None });
+        for (name, text) in crate::prelude::FILES {
+            let id = self.sources.add(format!("<prelude>/{name}"), *text);
+            self.prelude.push(id);
+            let (file, diagnostics) = crate::syntax::parse(id, text);
+            self.diagnostics.extend(diagnostics);
+            self.add_items(0, &file);
+        }
+        self.frames.push(Frame::new(FrameKind::File, 0, InstanceId(0), "", Span::default()));
+    }
+
+    /// Adds a file's names and the files it imports; its index.
+    pub(super) fn add_file(&mut self, id: FileId, file: ast::File, behind: Option<usize>) -> usize {
+        let index = self.files.len();
+        let file = Rc::new(file);
+        self.files.push(FileScope { id, ast: file.clone(), items: HashMap::new(), behind });
+        self.add_items(index, &file);
+        for stmt in &file.stmts {
+            if let StmtKind::Import { path, alias } = &stmt.kind {
+                self.import(index, path, alias.as_ref());
+            }
+        }
+        index
+    }
+
+    fn add_items(&mut self, index: usize, file: &ast::File) {
+        for stmt in &file.stmts {
+            match &stmt.kind {
+                StmtKind::Fn(definition) => self.add_item_def(index, DefKind::Fn, definition, stmt),
+                StmtKind::Layer(definition) => self.add_item_def(index, DefKind::Layer, definition, stmt),
+                StmtKind::Optimizer(definition) => self.add_item_def(index, DefKind::Optimizer, definition, stmt),
+                StmtKind::Const(list) => {
+                    for (name, expr) in list {
+                        self.add_item(index, name, ItemValue::Const(Rc::new(expr.clone())));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn add_item_def(&mut self, index: usize, kind: DefKind, definition: &ast::Definition, stmt: &Stmt) {
+        let id = self.add_definition(kind, definition, stmt.doc.clone(), index);
+        self.add_item(index, &definition.name, ItemValue::Def(id));
+    }
+
+    /// A definition of a file.
+    pub(super) fn add_definition(
+        &mut self,
+        kind: DefKind,
+        definition: &ast::Definition,
+        doc: Option<String>,
+        file: usize,
+    ) -> DefId {
+        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), doc, file, broken: false });
+        DefId(self.definitions.len() as u32 - 1)
+    }
+
+    fn add_item(&mut self, index: usize, name: &Name, value: ItemValue) {
+        let item = Item { value, span: name.span };
+        if let Some(first) = self.files[index].items.insert(name.text.clone(), item) {
+            let message = format!("`{}` is defined twice", name.text);
+            self.report(Diagnostic::new(Code::E0202, message, name.span).also(first.span, "first defined here"));
+        }
+    }
+
+    fn import(&mut self, from: usize, path: &(String, Span), alias: Option<&Name>) {
+        let from_name = self.sources.file(self.files[from].id).name.clone();
+        let (name, text) = match self.options.world.import(&from_name, &path.0) {
+            Ok(found) => found,
+            Err(message) => {
+                self.error(Code::E0701, message, path.1);
+                return;
+            }
+        };
+        let known = self.files.iter().position(|file| {
+            file.id != FileId(u32::MAX) && self.sources.file(file.id).name == name
+        });
+        if let Some(known) = known
+            && self.importing.contains(&known)
+        {
+            self.error(Code::E0409, format!("\"{}\" imports itself, directly or through others", path.0), path.1);
+            return;
+        }
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let id = self.sources.add(name, text.as_str());
+                let (file, diagnostics) = crate::syntax::parse(id, &text);
+                self.diagnostics.extend(diagnostics);
+                self.importing.push(self.files.len());
+                let index = self.add_file(id, file, Some(0));
+                self.importing.pop();
+                index
+            }
+        };
+        match alias {
+            Some(alias) => self.add_item(from, alias, ItemValue::File(index)),
+            None => self.import_all(from, index, path.1),
+        }
+    }
+
+    fn import_all(&mut self, from: usize, index: usize, span: Span) {
+        let mut items: Vec<(String, Item)> =
+            self.files[index].items.iter().map(|(name, item)| (name.clone(), item.clone())).collect();
+        items.sort_by(|a, b| a.0.cmp(&b.0));
+        for (name, item) in items {
+            // A const is computed where it stands, so that it sees its own file's names.
+            let value = match item.value {
+                ItemValue::Const(_) => ItemValue::Value(self.item(index, &name, span).unwrap_or(Value::Unknown)),
+                other => other,
+            };
+            if let Some(first) = self.files[from].items.get(&name) {
+                let first = first.span;
+                let message = format!("the imported `{name}` is defined here already");
+                self.report(
+                    Diagnostic::new(Code::E0202, message, span)
+                        .also(first, "defined here")
+                        .help("import the file under a name: `import \"...\" as x`, then `x.name`"),
+                );
+                continue;
+            }
+            self.files[from].items.insert(name, Item { value, span: item.span });
+        }
+    }
+
+    /// `--set NAME=VALUE`
+    pub(super) fn apply_settings(&mut self, main: usize) {
+        for (name, value) in &self.options.set {
+            let item = self.files[main].items.get(name).map(|item| (item.value.clone(), item.span));
+            let value = if value.fract() == 0.0 && value.abs() < 9e15 { Value::int(*value as i64) } else { Value::float(*value) };
+            match item {
+                Some((ItemValue::Const(_), span)) => {
+                    self.files[main].items.insert(name.clone(), Item { value: ItemValue::Value(value), span });
+                }
+                _ => {
+                    let file = &self.files[main];
+                    let consts: Vec<&str> = file
+                        .items
+                        .iter()
+                        .filter(|(_, item)| matches!(item.value, ItemValue::Const(_)))
+                        .map(|(name, _)| name.as_str())
+                        .collect();
+                    let near = nearest(name, consts.iter().copied()).map(str::to_string);
+                    let mut listed: Vec<String> = consts.iter().map(|name| name.to_string()).collect();
+                    listed.sort();
+                    let span = Span::new(file.id, 0, 0);
+                    let mut diagnostic = Diagnostic::new(Code::E0410, format!("--set: this file has no const `{name}`"), span);
+                    diagnostic = match near {
+                        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                        None if listed.is_empty() => diagnostic.help("it has no const at all"),
+                        None => diagnostic.help(format!("it has {}", listed.join(", "))),
+                    };
+                    self.report(diagnostic);
+                }
+            }
+        }
+    }
+
+    /// A const, computed when first met, in its own file.
+    pub(super) fn compute_const(&mut self, file: usize, name: &str, expr: &Expr) -> Value {
+        self.set_item(file, name, ItemValue::Computing);
+        let phase = std::mem::take(&mut self.phase);
+        let frames = std::mem::take(&mut self.frames);
+        self.frames.push(Frame::new(FrameKind::File, file, InstanceId(0), "", expr.span));
+        let value = self.eval(expr);
+        let value = self.link(value);
+        self.frames = frames;
+        self.phase = phase;
+        self.set_item(file, name, ItemValue::Value(value.clone()));
+        value
+    }
+
+    fn set_item(&mut self, file: usize, name: &str, value: ItemValue) {
+        if let Some(item) = self.files[file].items.get_mut(name) {
+            item.value = value;
+        }
+    }
+
+    /// The main file's statements in order.
+    pub(super) fn run_file(&mut self, main: usize) {
+        let file = self.files[main].ast.clone();
+        self.frames = vec![Frame::new(FrameKind::File, main, InstanceId(0), "", Span::default())];
+        // Every const is computed, also one that nothing uses: its errors are errors.
+        for stmt in &file.stmts {
+            if let StmtKind::Const(list) = &stmt.kind {
+                for (name, _) in list {
+                    self.item(main, &name.text, name.span);
+                }
+            }
+        }
+        for stmt in &file.stmts {
+            self.file_stmt(stmt);
+        }
+    }
+
+    /// One statement of the file (or of a file-level `for`).
+    pub(super) fn file_stmt(&mut self, stmt: &Stmt) {
+        self.statement += 1;
+        self.phase = Phase::default();
+        if let Some(last) = self.frames.last_mut() {
+            last.place = format!("file{}", self.statement);
+            last.counters.clear();
+        }
+        match &stmt.kind {
+            StmtKind::Const(_)
+            | StmtKind::Import { .. }
+            | StmtKind::Fn(_)
+            | StmtKind::Layer(_)
+            | StmtKind::Optimizer(_) => {}
+            StmtKind::Model(definition) => self.model(definition, stmt),
+            StmtKind::Data { name, source, like, body } => {
+                self.data_item(name, source, like.as_ref(), body.as_deref(), stmt.span);
+            }
+            StmtKind::Train { subject, on, log, body } => {
+                self.train_item(subject.as_ref(), on.as_ref(), log.as_ref(), body, stmt.span);
+            }
+            StmtKind::Let { pattern, value, on: Some(on) } => self.let_on(pattern, value, on, stmt.span),
+            StmtKind::Let { pattern, .. } => {
+                self.body_stmt(stmt);
+                self.keep_evaluated(pattern, stmt.span);
+            }
+            StmtKind::Next { .. } => {
+                self.body_stmt(stmt);
+                self.file_writes(stmt.span);
+            }
+            StmtKind::Expr(expr) => self.file_expr(expr),
+            StmtKind::Print { values, on } => self.print(values, on.as_ref(), stmt.span),
+            StmtKind::Assert { condition, message, on } => self.assert(condition, message.as_ref(), on.as_ref(), stmt.span),
+            StmtKind::Save { what, to } => self.save(what, to, stmt.span),
+            StmtKind::Load { what, from, at } => self.load(what, from, at.as_ref(), stmt.span),
+            StmtKind::Seed(value) => {
+                let known = self.eval(value);
+                if let Some(seed) = self.whole(&known, "a seed", value.span) {
+                    self.seed = seed;
+                }
+            }
+            StmtKind::Plot { .. } => {
+                self.not_built("`plot`", "print the numbers for now", stmt.span);
+            }
+            StmtKind::Record { .. } => {
+                self.not_built("`record`", "print the numbers for now", stmt.span);
+            }
+            _ => self.body_stmt(stmt),
+        }
+    }
+
+    /// A file-level `for` or `if`: its body holds statements of the file.
+    fn file_expr(&mut self, expr: &Expr) {
+        match &expr.kind {
+            ExprKind::For { bindings, carries, body } if carries.is_empty() => self.file_for(bindings, body),
+            ExprKind::If { branches, otherwise } => {
+                for (condition, block) in branches {
+                    match self.eval(condition) {
+                        Value::Bool(true) => return self.file_block(block),
+                        Value::Bool(false) => {}
+                        Value::Unknown => return,
+                        other => {
+                            let message = format!("a condition in the file is known, this is {}", other.describe());
+                            self.error(Code::E0401, message, condition.span);
+                            return;
+                        }
+                    }
+                }
+                if let Some(block) = otherwise {
+                    self.file_block(block);
+                }
+            }
+            _ => {
+                self.eval(expr);
+                self.report(
+                    Diagnostic::new(Code::E0405, "this value is not used", expr.span)
+                        .help(format!("print it: `print {}`", self.sources.text(expr.span).lines().next().unwrap_or(""))),
+                );
+            }
+        }
+    }
+
+    fn file_for(&mut self, bindings: &[(Pattern, Expr)], body: &Block) {
+        let mut lists = Vec::new();
+        for (_, expr) in bindings {
+            let value = self.eval(expr);
+            match self.items_of(&value, expr.span) {
+                Some(items) => lists.push(items),
+                None => return,
+            }
+        }
+        let total: usize = lists.iter().map(Vec::len).product();
+        for turn in 0..total {
+            if self.exhausted {
+                break;
+            }
+            self.turns.push(turn as u32);
+            self.scoped(|checker| {
+                let mut rest = turn;
+                for ((pattern, _), list) in bindings.iter().zip(&lists).rev() {
+                    checker.bind_pattern(pattern, list[rest % list.len()].clone());
+                    rest /= list.len();
+                }
+                checker.file_block(body);
+            });
+            self.turns.pop();
+        }
+    }
+
+    fn file_block(&mut self, block: &Block) {
+        for stmt in &block.stmts {
+            self.file_stmt(stmt);
+        }
+        if let Some(value) = &block.value {
+            self.statement += 1;
+            self.file_expr(value);
+        }
+    }
+
+    fn model(&mut self, definition: &ast::Definition, stmt: &Stmt) {
+        let file = self.frame().file;
+        let known = self.model_definitions.get(&definition.name.span).copied();
+        let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, stmt.doc.clone(), file));
+        let order = (self.statement, self.seed);
+        let path = definition.name.text.clone();
+        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), None, definition.name.span, order);
+        self.bind(&path, Value::Instance(instance), definition.name.span);
+    }
+
+    /// Writes of a file-level `next` happen at once.
+    fn file_writes(&mut self, span: Span) {
+        let writes = std::mem::take(&mut self.phase.writes);
+        if writes.is_empty() {
+            return;
+        }
+        let slots: Vec<SlotId> = writes.iter().map(|(slot, _, _)| *slot).collect();
+        let outputs = writes.iter().map(|(_, node, _)| *node).collect();
+        let eval = Eval { outputs, on: None, seed: self.seed };
+        self.act(ActionKind::Set { slots: slots.clone(), eval }, span);
+        self.written(&slots);
+    }
+
+    /// Slots got new values: what was computed from the old ones is of the past.
+    pub(super) fn written(&mut self, slots: &[SlotId]) {
+        for slot in slots {
+            self.versions[slot.index()] += 1;
+        }
+        self.writes += 1;
+    }
+
+    /// Appends an action at the statement at hand.
+    pub(super) fn act(&mut self, kind: ActionKind, span: Span) {
+        self.actions.push(((self.statement, 1), Action { kind, span }));
+    }
+
+    /// A file-level name: if what it was computed from has been written since, its value is kept from then.
+    pub(super) fn current_value(&mut self, binding: Binding, name: &str) -> Value {
+        let Value::Tensor(tensor) = &binding.value else { return binding.value };
+        if binding.writes == self.writes || self.open {
+            return binding.value;
+        }
+        let outdated = self.program.reachable([tensor.node]).into_iter().any(|node| {
+            matches!(self.program.node(node).kind,
+                super::typed::Kind::Read { slot, version } if self.versions[slot.index()] != version)
+        });
+        if !outdated {
+            return binding.value;
+        }
+        let Some(kept) = self.keep_value(tensor, name, binding.statement, binding.span) else { return Value::Unknown };
+        self.rebind(name, kept.clone());
+        kept
+    }
+
+    /// Stores a value at the end of `statement` in a slot of its own.
+    fn keep_value(&mut self, tensor: &Tensor, name: &str, statement: usize, span: Span) -> Option<Value> {
+        let sizes = self.numbers_of(&tensor.shape)?;
+        let path = self.unique_path(format!("let {name}"));
+        let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
+        let eval = Eval { outputs: vec![tensor.node], on: None, seed: self.seed };
+        let action = Action { kind: ActionKind::Set { slots: vec![slot], eval }, span };
+        self.actions.push(((statement, 2), action));
+        let value = SlotValue { slot, elem: tensor.elem.clone(), shape: tensor.shape.clone() };
+        let read = self.read(&value, span);
+        Some(Value::Tensor(read))
+    }
+
+    fn rebind(&mut self, name: &str, value: Value) {
+        let writes = self.writes;
+        for frame in &mut self.frames {
+            for scope in frame.scopes.iter_mut().rev() {
+                if let Some(binding) = scope.get_mut(name) {
+                    binding.value = value;
+                    binding.writes = writes;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `let p = e on part`: computed at once, over the whole part.
+    fn let_on(&mut self, pattern: &Pattern, value: &Expr, on: &Expr, span: Span) {
+        let Some((part, rows)) = self.enter_part(on) else { return self.bind_pattern(pattern, Value::Unknown) };
+        let computed = self.eval(value);
+        let count = self.part_rows(&part);
+        self.leave_part();
+        let Some(tensor) = self.tensor(&computed, value.span) else {
+            return self.bind_pattern(pattern, Value::Unknown);
+        };
+        let open = |atom| (atom == rows).then_some(count as i64);
+        let sizes: Option<Vec<usize>> = tensor
+            .shape
+            .iter()
+            .map(|dim| self.program.atoms.resolve_with(dim, &open).as_number().map(|size| size as usize))
+            .collect();
+        let Some(sizes) = sizes else { return self.bind_pattern(pattern, Value::Unknown) };
+        let path = self.unique_path(format!("let {}", self.statement));
+        let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
+        let eval = Eval { outputs: vec![tensor.node], on: Some((part, rows)), seed: self.seed };
+        self.act(ActionKind::Set { slots: vec![slot], eval }, span);
+        let seen = SlotValue { elem: tensor.elem, ..self.slot_value(slot) };
+        let read = self.read(&seen, span);
+        self.bind_pattern(pattern, Value::Tensor(Tensor { classes: tensor.classes, ..read }));
+    }
+
+    /// A `let` of what `evaluate` gave: computed at once, as its rows are at hand here only.
+    fn keep_evaluated(&mut self, pattern: &Pattern, span: Span) {
+        let (Some(on), Pattern::Name(name)) = (self.phase.evaluated.take(), pattern) else { return };
+        let value = self.lookup(&name.text, name.span);
+        let kept = self.keep_leaves(value, &on, span);
+        self.bind(&name.text, kept, name.span);
+    }
+
+    fn keep_leaves(&mut self, value: Value, on: &(Part, super::dims::AtomId), span: Span) -> Value {
+        match value {
+            Value::Record(fields) => Value::Record(
+                fields
+                    .iter()
+                    .map(|(name, value)| (name.clone(), self.keep_leaves(value.clone(), on, span)))
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
+            Value::Tensor(tensor) => {
+                let Some(sizes) = self.numbers_of(&tensor.shape) else { return Value::Unknown };
+                let path = self.unique_path(format!("let {}", self.statement));
+                let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
+                let eval = Eval { outputs: vec![tensor.node], on: Some(on.clone()), seed: self.seed };
+                self.act(ActionKind::Set { slots: vec![slot], eval }, span);
+                Value::Tensor(self.read(&SlotValue { slot, elem: tensor.elem, shape: tensor.shape }, span))
+            }
+            other => other,
+        }
+    }
+
+    /// Brings the columns of a part into scope.
+    pub(super) fn enter_part(&mut self, on: &Expr) -> Option<(Part, super::dims::AtomId)> {
+        let value = self.eval(on);
+        let part = match value {
+            Value::Part(part) => part,
+            Value::Data(data) => Part { data, name: "all".to_string() },
+            Value::Unknown => return None,
+            other => {
+                let message = format!("`on` takes a part of a data set, this is {}", other.describe());
+                self.error(Code::E0604, message, on.span);
+                return None;
+            }
+        };
+        let rows = self.program.atoms.name("B", None, on.span);
+        self.phase.data = Some(part.data);
+        self.phase.rows = Some(super::dims::Dim::atom(rows));
+        self.frame_mut().dims.push(("B".to_string(), super::dims::Dim::atom(rows)));
+        Some((part, rows))
+    }
+
+    /// Ends the scope of a part's columns.
+    pub(super) fn leave_part(&mut self) {
+        self.frame_mut().dims.retain(|(name, _)| name != "B");
+        self.phase.data = None;
+        self.phase.rows = None;
+    }
+
+    fn save(&mut self, what: &Path, to: &Expr, span: Span) {
+        if let Some(action) = self.save_action(what, to) {
+            self.act(action, span);
+        }
+    }
+
+    /// The action of a `save`, if all is right with it.
+    pub(super) fn save_action(&mut self, what: &Path, to: &Expr) -> Option<ActionKind> {
+        let slots = self.stored(what)?;
+        let to = self.file_name(to)?;
+        let slots = slots.into_iter().map(|slot| (self.name_in_file(slot, None, None), slot)).collect();
+        Some(ActionKind::Save { slots, to })
+    }
+
+    fn load(&mut self, what: &Path, from: &Expr, at: Option<&Expr>, span: Span) {
+        let value = self.path_value(what);
+        let Some(from) = self.file_name(from) else { return };
+        let at = match at {
+            Some(at) => match self.file_name(at) {
+                Some(at) => Some(at),
+                None => return,
+            },
+            None => None,
+        };
+        if let Value::Instance(instance) = value {
+            // Sizes may become known further down only: the list is filled in at the end.
+            self.loads.push((self.actions.len(), instance, at.clone()));
+            self.act(ActionKind::Load { slots: Vec::new(), from }, span);
+            let slots = self.slots_of(instance);
+            self.written(&slots);
+            return;
+        }
+        let Some(slots) = self.stored(what) else { return };
+        let named = slots.iter().map(|&slot| (self.name_in_file(slot, None, at.as_deref()), slot)).collect();
+        self.act(ActionKind::Load { slots: named, from }, span);
+        self.written(&slots);
+    }
+
+    /// Fills in what `load`s read, now that all sizes are known.
+    pub(super) fn finish_loads(&mut self) {
+        for (index, instance, at) in std::mem::take(&mut self.loads) {
+            let path = self.instances[instance.0 as usize].path.clone();
+            let named: Vec<(String, SlotId)> = self
+                .slots_of(instance)
+                .into_iter()
+                .map(|slot| (self.name_in_file(slot, Some(&path), at.as_deref()), slot))
+                .collect();
+            if let ActionKind::Load { slots, .. } = &mut self.actions[index].1.kind {
+                *slots = named;
+            }
+        }
+    }
+
+    /// A slot's name in a file: its path, with the instance's own replaced by `at`.
+    fn name_in_file(&self, slot: SlotId, path: Option<&str>, at: Option<&str>) -> String {
+        let full = self.program.slot(slot).path.split('~').next().unwrap_or_default();
+        match (path, at) {
+            (Some(path), Some(at)) => format!("{at}{}", full.strip_prefix(path).unwrap_or(full)),
+            (None, Some(at)) => at.to_string(),
+            _ => full.to_string(),
+        }
+    }
+
+    fn stored(&mut self, what: &Path) -> Option<Vec<SlotId>> {
+        match self.path_value(what) {
+            Value::Instance(instance) => {
+                let slots = self.slots_of(instance);
+                if slots.is_empty() {
+                    let message = "this has no parameters yet: nothing was computed with it".to_string();
+                    self.error(Code::E0401, message, what.span);
+                    return None;
+                }
+                Some(slots)
+            }
+            Value::Slot(slot) => Some(vec![slot.slot]),
+            Value::Unknown => None,
+            other => {
+                self.error(Code::E0304, format!("{} cannot be stored", other.describe()), what.span);
+                None
+            }
+        }
+    }
+
+    /// A known text.
+    pub(super) fn file_name(&mut self, expr: &Expr) -> Option<String> {
+        match self.eval(expr) {
+            Value::Text(text) => Some(text.to_string()),
+            Value::Unknown => None,
+            other => {
+                self.error(Code::E0401, format!("a known text is wanted here, this is {}", other.describe()), expr.span);
+                None
+            }
+        }
+    }
+
+    /// First values that wait become one `Set` before the statement that declared them.
+    pub(super) fn flush_inits(&mut self) {
+        let mut groups: Vec<((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>)> = Vec::new();
+        for (order, slot, node) in std::mem::take(&mut self.inits) {
+            match groups.iter_mut().find(|(known, _, _)| *known == order) {
+                Some((_, slots, nodes)) => {
+                    slots.push(slot);
+                    nodes.push(node);
+                }
+                None => groups.push((order, vec![slot], vec![node])),
+            }
+        }
+        for ((statement, seed), slots, outputs) in groups {
+            let span = self.program.slot(slots[0]).span;
+            let eval = Eval { outputs, on: None, seed };
+            self.actions.push(((statement, 0), Action { kind: ActionKind::Set { slots, eval }, span }));
+        }
+    }
+
+    /// Arguments without names.
+    pub(super) fn plain(values: Vec<Value>, span: Span) -> Vec<Given> {
+        values.into_iter().map(|value| (None, value, span)).collect()
+    }
+}

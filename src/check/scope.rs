@@ -1,0 +1,312 @@
+//! Scopes: what a name means at a place.
+//!
+//! A [`Frame`] is one body being elaborated (the file, a function call, a layer
+//! application, an optimiser, a train); its scopes are its blocks. Order of
+//! look-up: locals, dims, columns, names of the file, names of the prelude.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::dims::Dim;
+use super::typed::{DataId, NodeId, SlotId};
+use super::value::{InstanceId, Value};
+use super::{Checker, ItemValue};
+use crate::diag::{Code, Diagnostic, nearest};
+use crate::source::Span;
+
+/// What a local name is bound to.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// Its value.
+    pub value: Value,
+    /// Where it was bound.
+    pub span: Span,
+    /// File-level writes that had happened then.
+    pub writes: u32,
+    /// The statement that bound it.
+    pub statement: usize,
+}
+
+/// What kind of body a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// The file's own statements.
+    File,
+    /// A function: owns nothing.
+    Fn,
+    /// A layer's or model's body.
+    Layer,
+    /// An optimiser's body.
+    Optimizer,
+    /// A train, phase or `every` body.
+    Train,
+}
+
+/// A body being elaborated.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// What it is.
+    pub kind: FrameKind,
+    /// The file whose names it sees.
+    pub file: usize,
+    /// Blocks, innermost last.
+    pub scopes: Vec<HashMap<String, Binding>>,
+    /// Dims of this definition by name.
+    pub dims: Vec<(String, Dim)>,
+    /// What `...` stands for here.
+    pub ellipsis: Option<Vec<Dim>>,
+    /// The instance that owns what is made here.
+    pub owner: InstanceId,
+    /// The call that led here.
+    pub call_span: Span,
+    /// Label of nodes: the path of the instance.
+    pub path: Arc<str>,
+    /// Key of random places: the path, the functions called from there, and the application.
+    pub place: String,
+    /// Turns of the unrolled loops around, and the names they add to paths.
+    pub unroll: Vec<u32>,
+    /// Path parts of the loops around: `repeat1[0]`.
+    pub loops: Vec<String>,
+    /// Numbers given so far, by name.
+    pub counters: HashMap<String, u32>,
+    /// Carries of the loops around that are set by `next`: name to new value.
+    pub carries: Vec<Vec<(String, Option<Value>, Span)>>,
+    /// `emit`s and `final`s of the loops around.
+    pub emits: Vec<(Vec<Value>, Vec<Value>)>,
+}
+
+/// What is at hand while an atomic step (a statement, a phase, an `every` block) is elaborated.
+#[derive(Clone, Debug, Default)]
+pub struct Phase {
+    /// Known: training mode.
+    pub training: bool,
+    /// What has been set, in order.
+    pub writes: Vec<(SlotId, NodeId, Span)>,
+    /// Results of applications: instance, argument nodes, mode.
+    pub calls: HashMap<(InstanceId, Vec<NodeId>, bool), Value>,
+    /// How often each instance was applied to different arguments.
+    pub applied: HashMap<InstanceId, u32>,
+    /// The set whose columns are in scope.
+    pub data: Option<DataId>,
+    /// The open dim of the rows at hand.
+    pub rows: Option<Dim>,
+    /// Columns that were named.
+    pub columns: HashMap<usize, NodeId>,
+    /// Whether `run` is there.
+    pub clock: bool,
+    /// Names of figures in scope (`every`, `stop`, `keep`).
+    pub figures: Vec<String>,
+    /// A train (`every` included) rather than a statement of the file.
+    pub train: bool,
+    /// The part that an `evaluate` in this statement takes its rows from.
+    pub evaluated: Option<(super::typed::Part, super::dims::AtomId)>,
+    /// The number of the update at hand, from 1, once an optimiser has asked.
+    pub turn: Option<NodeId>,
+    /// Instances held constant and in evaluation mode.
+    pub frozen: u32,
+}
+
+impl Frame {
+    /// A frame without locals.
+    pub fn new(kind: FrameKind, file: usize, owner: InstanceId, path: impl Into<Arc<str>>, call_span: Span) -> Self {
+        let path = path.into();
+        Frame {
+            kind,
+            file,
+            scopes: vec![HashMap::new()],
+            dims: Vec::new(),
+            ellipsis: None,
+            owner,
+            call_span,
+            place: path.to_string(),
+            path,
+            unroll: Vec::new(),
+            loops: Vec::new(),
+            counters: HashMap::new(),
+            carries: Vec::new(),
+            emits: Vec::new(),
+        }
+    }
+
+    /// The next number of `name` in this body, from 1.
+    pub fn number(&mut self, name: &str) -> u32 {
+        let count = self.counters.entry(name.to_string()).or_insert(0);
+        *count += 1;
+        *count
+    }
+
+    /// The dim with this name.
+    pub fn dim(&self, name: &str) -> Option<&Dim> {
+        self.dims.iter().find(|(known, _)| known == name).map(|(_, dim)| dim)
+    }
+}
+
+impl Checker<'_> {
+    /// The frame at hand.
+    pub(super) fn frame(&self) -> &Frame {
+        self.frames.last().expect("a file frame is pushed before anything is elaborated")
+    }
+
+    /// The frame at hand.
+    pub(super) fn frame_mut(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("a file frame is pushed before anything is elaborated")
+    }
+
+    /// Binds a local name in the innermost block.
+    pub(super) fn bind(&mut self, name: &str, value: Value, span: Span) {
+        let binding = Binding { value, span, writes: self.writes, statement: self.statement };
+        let frame = self.frame_mut();
+        if let Some(scope) = frame.scopes.last_mut() {
+            scope.insert(name.to_string(), binding);
+        }
+    }
+
+    /// Runs `inside` in a block of its own.
+    pub(super) fn scoped<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
+        self.frame_mut().scopes.push(HashMap::new());
+        let result = inside(self);
+        self.frame_mut().scopes.pop();
+        result
+    }
+
+    /// What `name` means here; unknown names are reported.
+    pub(super) fn lookup(&mut self, name: &str, span: Span) -> Value {
+        match self.find(name, span) {
+            Some(value) => value,
+            None => self.unknown_name(name, span),
+        }
+    }
+
+    /// What `name` means here, if anything.
+    pub(super) fn find(&mut self, name: &str, span: Span) -> Option<Value> {
+        // A train's frame sees the file's locals; a definition only what the file has bound so far.
+        let last = self.frames.len() - 1;
+        let file = self.frames[last].file;
+        for level in (0..self.frames.len()).rev() {
+            let frame = &self.frames[level];
+            let visible = level == last || frame.file == file && matches!(frame.kind, FrameKind::File | FrameKind::Train);
+            if !visible || level != last && !self.sees(level, last) {
+                continue;
+            }
+            if frame.kind == FrameKind::File {
+                // Columns hide the file's names.
+                if let Some(value) = self.column(name, last, span) {
+                    return Some(value);
+                }
+            }
+            let frame = &self.frames[level];
+            let found = frame.scopes.iter().rev().find_map(|scope| scope.get(name)).cloned();
+            if let Some(binding) = found {
+                let at_file = frame.kind == FrameKind::File;
+                return Some(if at_file { self.current_value(binding, name) } else { binding.value });
+            }
+            if let Some(dim) = frame.dim(name) {
+                return Some(Value::size(dim.clone()));
+            }
+        }
+        self.ambient(name).or_else(|| self.item(file, name, span))
+    }
+
+    /// Whether a body sees the locals of an outer one: trains see all, definitions only the file's.
+    fn sees(&self, outer: usize, inner: usize) -> bool {
+        match self.frames[inner].kind {
+            FrameKind::File | FrameKind::Train => true,
+            FrameKind::Fn | FrameKind::Layer | FrameKind::Optimizer => self.frames[outer].kind == FrameKind::File,
+        }
+    }
+
+    /// `training`, `run`, `core`, figures.
+    fn ambient(&mut self, name: &str) -> Option<Value> {
+        match name {
+            "training" => Some(Value::Bool(self.phase.training && self.phase.frozen == 0)),
+            "run" => Some(Value::Run),
+            "core" => Some(Value::Core),
+            "none" => Some(Value::None),
+            _ => self.named_figure(name),
+        }
+    }
+
+    /// A figure of the train at hand, or the part of one's name before the dot.
+    pub(super) fn named_figure(&mut self, name: &str) -> Option<Value> {
+        if self.phase.figures.iter().any(|figure| figure == name) {
+            return Some(self.figure(name, Span::default()));
+        }
+        let prefix = format!("{name}.");
+        let known = self.phase.figures.iter().any(|figure| figure.starts_with(&prefix));
+        known.then(|| Value::Figures(name.into()))
+    }
+
+    /// An order-free name of a file or of those behind it.
+    pub(super) fn item(&mut self, file: usize, name: &str, span: Span) -> Option<Value> {
+        if let Some(item) = self.files[file].items.get(name).cloned() {
+            return Some(match item.value {
+                ItemValue::Def(definition) => Value::Def(definition),
+                ItemValue::Value(value) => value,
+                ItemValue::File(other) => Value::Namespace(other),
+                ItemValue::Const(expr) => self.compute_const(file, name, &expr),
+                ItemValue::Computing => self.report(
+                    Diagnostic::new(Code::E0402, format!("`{name}` is computed from itself"), span)
+                        .also(item.span, "defined here"),
+                ),
+            });
+        }
+        if let Some(intrinsic) = super::intrinsics::Intrinsic::word(name) {
+            return Some(Value::Intrinsic(intrinsic));
+        }
+        self.files[file].behind.and_then(|behind| self.item(behind, name, span))
+    }
+
+    fn unknown_name(&mut self, name: &str, span: Span) -> Value {
+        let mut names: Vec<String> = Vec::new();
+        for frame in &self.frames {
+            names.extend(frame.scopes.iter().flat_map(|scope| scope.keys().cloned()));
+            names.extend(frame.dims.iter().map(|(name, _)| name.clone()));
+        }
+        let mut file = Some(self.frame().file);
+        while let Some(at) = file {
+            names.extend(self.files[at].items.keys().cloned());
+            file = self.files[at].behind;
+        }
+        if let Some(data) = self.phase.data {
+            names.extend(self.program.data[data.index()].columns.iter().map(|column| column.name.clone()));
+        }
+        names.extend(super::intrinsics::Intrinsic::words().map(str::to_string));
+        names.sort();
+        // A definition may read what the file binds further down, if its use stands below that.
+        if self.open && self.bound_later(name).is_some() {
+            return Value::Unknown;
+        }
+        let mut diagnostic = Diagnostic::new(Code::E0201, format!("unknown name `{name}`"), span);
+        if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+            diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(span, near);
+        } else if let Some(later) = self.bound_later(name) {
+            diagnostic = Diagnostic::new(Code::E0207, format!("`{name}` is used before it is bound"), span)
+                .also(later, "bound here")
+                .help("statements run in file order: move the use below");
+        }
+        self.report(diagnostic)
+    }
+
+    /// A statement further down in the file that binds `name`.
+    fn bound_later(&self, name: &str) -> Option<Span> {
+        use crate::syntax::ast::StmtKind;
+        let file = self.files[self.frame().file].ast.clone();
+        file.stmts.iter().find_map(|stmt| match &stmt.kind {
+            StmtKind::Let { pattern, .. } => named_in(pattern, name),
+            StmtKind::Model(definition) if definition.name.text == name => Some(definition.name.span),
+            StmtKind::Param(list) | StmtKind::State(list) => {
+                list.iter().find(|declared| declared.name.text == name).map(|declared| declared.name.span)
+            }
+            StmtKind::Data { name: bound, .. } if bound.text == name => Some(bound.span),
+            _ => None,
+        })
+    }
+}
+
+/// Where a pattern binds a name.
+fn named_in(pattern: &crate::syntax::ast::Pattern, name: &str) -> Option<Span> {
+    match pattern {
+        crate::syntax::ast::Pattern::Name(bound) => (bound.text == name).then_some(bound.span),
+        crate::syntax::ast::Pattern::Tuple(parts, _) => parts.iter().find_map(|part| named_in(part, name)),
+    }
+}

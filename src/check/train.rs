@@ -1,0 +1,515 @@
+//! `train`: phases as atomic steps, figures, rules at an epoch's end.
+
+use std::rc::Rc;
+
+use super::Checker;
+use super::dims::{AtomId, Dim};
+use super::scope::{Frame, FrameKind, Phase};
+use super::typed::{Action, ActionKind, DataId, Every, Figure, Keep, NodeId, Phase as Step, SlotId, StopRule, Train};
+use super::value::{Elem, InstanceId, Tensor, Value};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::Owner;
+use crate::source::Span;
+use crate::syntax::ast::{Block, EveryUnit, Expr, ExprKind, Name, Named, Path, Stmt, StmtKind};
+
+/// What `evaluate` needs of a train that has been.
+#[derive(Debug)]
+pub(super) struct Trained {
+    /// Its phases: name and statements.
+    pub phases: Vec<(String, Vec<Stmt>)>,
+}
+
+/// A phase elaborated in one mode.
+pub(super) struct Elaborated {
+    /// What is written.
+    pub writes: Vec<(SlotId, NodeId)>,
+    /// The objective.
+    pub loss: Option<Tensor>,
+    /// Watched values by name.
+    pub watches: Vec<(String, Tensor)>,
+    /// Parameters that are trained.
+    pub trained: Vec<SlotId>,
+    /// Whether columns were named.
+    pub columns: bool,
+    /// The first value that an application of the subject gave.
+    pub output: Option<Tensor>,
+}
+
+/// What a train statement says, sorted.
+#[derive(Default)]
+struct Sorted {
+    epochs: Option<(u64, Span)>,
+    steps: Option<(u64, Span)>,
+    batch: Option<u64>,
+    /// Statements before and around the phases.
+    shared: Vec<Stmt>,
+    phases: Vec<(Option<Name>, Option<Expr>, Vec<Stmt>)>,
+    every: Vec<Stmt>,
+    stop: Vec<Expr>,
+    keep: Option<(bool, Path)>,
+}
+
+impl Checker<'_> {
+    /// `train subject on data as log { ... }`
+    pub(super) fn train_item(
+        &mut self,
+        subject: Option<&Path>,
+        on: Option<&Expr>,
+        log: Option<&Name>,
+        body: &Block,
+        span: Span,
+    ) {
+        if let Some(log) = log {
+            self.not_built("`as` of a train", "watch the printed figures", log.span);
+        }
+        let errors = self.errors();
+        let instance = match subject {
+            Some(path) => match self.path_value(path) {
+                value @ Value::Instance(_) => Some(value),
+                Value::Unknown => return,
+                other => {
+                    let message = format!("a train's subject is a model or layer, this is {}", other.describe());
+                    self.error(Code::E0501, message, path.span);
+                    return;
+                }
+            },
+            None => None,
+        };
+        let data = match on {
+            Some(on) => match self.train_data(on) {
+                Some(data) => Some(data),
+                None => return,
+            },
+            None => None,
+        };
+        self.train_count += 1;
+        let name = match subject {
+            Some(path) => self.sources.text(path.span).trim().to_string(),
+            None => format!("train{}", self.train_count),
+        };
+        let rows = self.program.atoms.name("B", None, on.map_or(span, |on| on.span));
+        let place = format!("train{}", self.train_count);
+        let owner = InstanceId(0);
+        let file = self.frame().file;
+        let mut frame = Frame::new(FrameKind::Train, file, owner, "", Span::default());
+        frame.place = place;
+        frame.dims.push(("B".to_string(), Dim::atom(rows)));
+        self.frames.push(frame);
+        let train = self.train(name, instance, data, rows, body, span);
+        self.frames.pop();
+        self.phase = Phase::default();
+        if let Some(train) = train
+            && self.errors() == errors
+        {
+            let slots: Vec<SlotId> =
+                train.phases.iter().flat_map(|phase| phase.writes.iter().map(|(slot, _)| *slot)).collect();
+            self.act(ActionKind::Train(Box::new(train)), span);
+            self.written(&slots);
+        }
+    }
+
+    fn train_data(&mut self, on: &Expr) -> Option<DataId> {
+        match self.eval(on) {
+            Value::Data(data) => Some(data),
+            Value::Part(part) if part.name == "train" => Some(part.data),
+            Value::Part(part) => {
+                let message = format!("a train never sees `{}`: it takes a whole set and uses its train part", part.name);
+                self.error(Code::E0501, message, on.span);
+                None
+            }
+            Value::Unknown => None,
+            other => {
+                let message = format!("`on` takes a data set, this is {}", other.describe());
+                self.error(Code::E0501, message, on.span);
+                None
+            }
+        }
+    }
+
+    fn train(
+        &mut self,
+        name: String,
+        subject: Option<Value>,
+        data: Option<DataId>,
+        rows: AtomId,
+        body: &Block,
+        span: Span,
+    ) -> Option<Train> {
+        let sorted = self.sort(body, span);
+        // States live in the train's own scope; phases see them, and the rules at an epoch's end.
+        self.phase = self.phase_at(data, rows, false);
+        for stmt in sorted.shared.iter().filter(|stmt| matches!(stmt.kind, StmtKind::State(_))) {
+            self.body_stmt(stmt);
+        }
+        let validated = data.is_some_and(|data| {
+            self.program.data[data.index()].parts.iter().any(|(part, rows)| part == "val" && *rows > 0)
+        });
+        let mut train = Train {
+            name,
+            data,
+            phases: Vec::new(),
+            rows,
+            epochs: sorted.epochs.map(|epochs| epochs.0),
+            steps: sorted.steps.map(|steps| steps.0),
+            batch: sorted.batch,
+            figures: Vec::new(),
+            every: Vec::new(),
+            stop: Vec::new(),
+            keep: None,
+            log: None,
+            subject: Vec::new(),
+            seed: self.seed,
+        };
+        for (at, (phase, times, stmts)) in sorted.phases.iter().enumerate() {
+            let word = phase.as_ref().map(|phase| phase.text.clone()).unwrap_or_default();
+            let times = match times {
+                Some(times) => {
+                    let value = self.eval(times);
+                    self.whole(&value, "`times`", times.span).unwrap_or(1).max(1) as u64
+                }
+                None => 1,
+            };
+            let stmts: Vec<Stmt> = sorted.shared.iter().cloned().chain(stmts.iter().cloned()).collect();
+            self.train_phase(&mut train, at, word, times, &stmts, (data, rows), subject.as_ref(), validated);
+        }
+        self.check_length(&mut train, &sorted, span);
+        self.train_rules(&mut train, &sorted, (data, rows));
+        self.subject_slots(&mut train, subject.as_ref());
+        if let Some(Value::Instance(instance)) = subject {
+            let phases = sorted
+                .phases
+                .into_iter()
+                .map(|(name, _, stmts)| {
+                    let stmts = sorted.shared.iter().cloned().chain(stmts).collect();
+                    (name.map(|name| name.text).unwrap_or_default(), stmts)
+                })
+                .collect();
+            self.trained.insert(instance, Rc::new(Trained { phases }));
+        }
+        Some(train)
+    }
+
+    /// The state of a phase at its start.
+    pub(super) fn phase_at(&self, data: Option<DataId>, rows: AtomId, training: bool) -> Phase {
+        Phase { training, data, rows: Some(Dim::atom(rows)), clock: true, train: true, ..Phase::default() }
+    }
+
+    fn sort(&mut self, body: &Block, span: Span) -> Sorted {
+        let mut sorted = Sorted::default();
+        let mut plain = Vec::new();
+        for stmt in &body.stmts {
+            match &stmt.kind {
+                StmtKind::Epochs(count) => sorted.epochs = self.count(count, "`epochs`").map(|n| (n, stmt.span)),
+                StmtKind::Steps(count) => sorted.steps = self.count(count, "`steps`").map(|n| (n, stmt.span)),
+                StmtKind::Batch(count) => sorted.batch = self.count(count, "`batch`"),
+                StmtKind::Every { .. } => sorted.every.push(stmt.clone()),
+                StmtKind::Stop(condition) => sorted.stop.push(condition.clone()),
+                StmtKind::Keep { highest, figure } => sorted.keep = Some((*highest, figure.clone())),
+                StmtKind::Phase { name, times, body } => {
+                    let mut stmts = body.stmts.clone();
+                    if let Some(value) = &body.value {
+                        stmts.push(Stmt { kind: StmtKind::Expr((**value).clone()), span: value.span, doc: None });
+                    }
+                    sorted.phases.push((Some(name.clone()), times.clone(), stmts));
+                }
+                _ => plain.push(stmt.clone()),
+            }
+        }
+        if let Some(value) = &body.value {
+            plain.push(Stmt { kind: StmtKind::Expr((**value).clone()), span: value.span, doc: None });
+        }
+        if sorted.phases.is_empty() {
+            let (states, rest) = plain.into_iter().partition(|stmt| matches!(stmt.kind, StmtKind::State(_)));
+            sorted.shared = states;
+            sorted.phases.push((None, None, rest));
+        } else {
+            for stmt in &plain {
+                if matches!(stmt.kind, StmtKind::Minimize { .. } | StmtKind::Next { .. } | StmtKind::Watch(_)) {
+                    self.report(
+                        Diagnostic::new(Code::E0403, "this stands in a phase where a train has phases", stmt.span)
+                            .also(span, "this train"),
+                    );
+                }
+            }
+            sorted.shared = plain;
+        }
+        sorted
+    }
+
+    fn count(&mut self, expr: &Expr, what: &str) -> Option<u64> {
+        let value = self.eval(expr);
+        let count = self.whole(&value, what, expr.span)?;
+        if count < 1 {
+            self.error(Code::E0504, format!("{what} is at least 1, not {count}"), expr.span);
+            return None;
+        }
+        Some(count as u64)
+    }
+
+    /// Elaborates a phase in both modes and adds its step and figures.
+    #[allow(clippy::too_many_arguments)]
+    fn train_phase(
+        &mut self,
+        train: &mut Train,
+        at: usize,
+        name: String,
+        times: u64,
+        stmts: &[Stmt],
+        place: (Option<DataId>, AtomId),
+        subject: Option<&Value>,
+        validated: bool,
+    ) {
+        self.phase = self.phase_at(place.0, place.1, true);
+        let step = self.elaborate(stmts, subject, true);
+        if step.writes.is_empty() && self.errors() == 0 {
+            let span = stmts.first().map_or(Span::default(), |stmt| stmt.span);
+            self.report(
+                Diagnostic::new(Code::E0501, "this train changes nothing", span)
+                    .help("`minimize ... with ...`, or `next name = ...`"),
+            );
+        }
+        let val = if validated && step.columns {
+            self.phase = self.phase_at(place.0, place.1, false);
+            Some(self.elaborate(stmts, subject, false))
+        } else {
+            None
+        };
+        let full = |figure: &str| if name.is_empty() { figure.to_string() } else { format!("{name}.{figure}") };
+        if let Some(loss) = &step.loss {
+            let val = val.as_ref().and_then(|val| val.loss.as_ref()).map(|loss| loss.node);
+            train.figures.push(Figure { name: full("loss"), phase: at, train: loss.node, val, objective: true });
+        }
+        for (which, (figure, tensor)) in step.watches.iter().enumerate() {
+            let val = val.as_ref().and_then(|val| val.watches.get(which)).map(|(_, tensor)| tensor.node);
+            train.figures.push(Figure { name: full(figure), phase: at, train: tensor.node, val, objective: false });
+        }
+        train.subject.extend(&step.trained);
+        train.phases.push(Step {
+            name,
+            times,
+            columns: step.columns,
+            writes: step.writes,
+            loss: step.loss.map(|loss| loss.node),
+        });
+    }
+
+    /// A phase's statements in the mode of `self.phase`.
+    pub(super) fn elaborate(&mut self, stmts: &[Stmt], subject: Option<&Value>, training: bool) -> Elaborated {
+        let mut result =
+            Elaborated { writes: Vec::new(), loss: None, watches: Vec::new(), trained: Vec::new(), columns: false, output: None };
+        let frame = self.frame_mut();
+        frame.counters.clear();
+        self.scoped(|checker| {
+            for stmt in stmts {
+                checker.phase_stmt(stmt, subject, training, &mut result);
+            }
+        });
+        result.writes = self.phase.writes.iter().map(|(slot, node, _)| (*slot, *node)).collect();
+        // Threaded layer state: the last value set is the one that stays.
+        let writes = std::mem::take(&mut result.writes);
+        for (slot, node) in writes {
+            match result.writes.iter_mut().find(|(known, _)| *known == slot) {
+                Some(entry) => entry.1 = node,
+                None => result.writes.push((slot, node)),
+            }
+        }
+        result.columns = !self.phase.columns.is_empty();
+        if let Some(Value::Instance(instance)) = subject {
+            let applied = self.phase.calls.iter().find(|((known, _, _), _)| known == instance);
+            if let Some((_, Value::Tensor(tensor))) = applied {
+                result.output = Some(tensor.clone());
+            }
+        }
+        result
+    }
+
+    fn phase_stmt(&mut self, stmt: &Stmt, subject: Option<&Value>, training: bool, result: &mut Elaborated) {
+        match &stmt.kind {
+            StmtKind::State(_) => {}
+            StmtKind::Minimize { objective, groups } => {
+                let value = self.eval(objective);
+                let Some(loss) = self.objective(&value, objective.span) else {
+                    // What else is wrong in the statement is said as well.
+                    for group in groups {
+                        self.eval(&group.with);
+                    }
+                    return;
+                };
+                if training {
+                    result.trained.extend(self.minimize(&loss, groups, subject, stmt.span));
+                }
+                if result.loss.replace(loss).is_some() {
+                    self.report(
+                        Diagnostic::new(Code::E0406, "a phase has one objective", stmt.span)
+                            .help("add the objectives, or make a phase of each"),
+                    );
+                }
+            }
+            StmtKind::Watch(list) => {
+                for named in list {
+                    self.watch(named, result);
+                }
+            }
+            // Writes happen in training only; what they compute is not looked at otherwise.
+            StmtKind::Next { .. } if !training => {}
+            StmtKind::Record { .. } => {
+                self.not_built("`record`", "`watch` follows a figure over the epochs", stmt.span);
+            }
+            StmtKind::Print { .. } => {
+                self.report(
+                    Diagnostic::new(Code::E0403, "`print` in every step would drown the figures", stmt.span)
+                        .help("`every 1 epochs { print ... }`"),
+                );
+            }
+            _ => self.body_stmt(stmt),
+        }
+    }
+
+    fn objective(&mut self, value: &Value, span: Span) -> Option<Tensor> {
+        let tensor = self.number_of(value, span)?;
+        if !tensor.shape.is_empty() {
+            let message = format!("an objective is a scalar, this is {}", self.show_type(&tensor));
+            self.report(Diagnostic::new(Code::E0311, message, span).help("take `mean(...)` or `sum(...)` of it"));
+            return None;
+        }
+        Some(self.convert(tensor, Elem::F32, span))
+    }
+
+    fn watch(&mut self, named: &Named, result: &mut Elaborated) {
+        let value = self.eval(&named.value);
+        let name = match &named.name {
+            Some(name) => name.text.clone(),
+            None => watch_name(&named.value).unwrap_or_else(|| self.sources.text(named.value.span).to_string()),
+        };
+        let Some(tensor) = self.number_of(&value, named.value.span) else { return };
+        if !tensor.shape.is_empty() {
+            let message = format!("a watched figure is a scalar, this is {}", self.show_type(&tensor));
+            self.error(Code::E0311, message, named.value.span);
+            return;
+        }
+        let tensor = self.convert(tensor, Elem::F32, named.value.span);
+        if name == "loss" || result.watches.iter().any(|(known, _)| *known == name) {
+            self.report(
+                Diagnostic::new(Code::E0202, format!("there is a figure `{name}` already"), named.value.span)
+                    .help("give this one a name: `watch name = ...`"),
+            );
+            return;
+        }
+        result.watches.push((name, tensor));
+    }
+
+    fn check_length(&mut self, train: &mut Train, sorted: &Sorted, span: Span) {
+        let columns = train.phases.iter().any(|phase| phase.columns);
+        match (sorted.epochs, sorted.steps) {
+            (None, None) => {
+                self.report(
+                    Diagnostic::new(Code::E0501, "a train says how long it goes on", span)
+                        .help("`epochs 10` or `steps 1000`"),
+                );
+            }
+            (Some((_, first)), Some((_, second))) => {
+                self.report(
+                    Diagnostic::new(Code::E0504, "`epochs` and `steps` both say how long it goes on", second)
+                        .also(first, "the other"),
+                );
+            }
+            (Some((_, place)), None) if !columns => {
+                self.report(
+                    Diagnostic::new(Code::E0501, "without data there are no epochs", place).help("`steps 1000`"),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// `every`, `stop`, `keep`.
+    fn train_rules(&mut self, train: &mut Train, sorted: &Sorted, place: (Option<DataId>, AtomId)) {
+        let mut figures: Vec<String> = train.figures.iter().map(|figure| figure.name.clone()).collect();
+        figures.extend(train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)));
+        let fresh = |checker: &Self| Phase { data: None, rows: None, figures: figures.clone(), ..checker.phase_at(place.0, place.1, false) };
+        for stmt in &sorted.every {
+            self.phase = fresh(self);
+            self.every(train, stmt);
+        }
+        for condition in &sorted.stop {
+            self.phase = fresh(self);
+            let value = self.eval(condition);
+            let Some(truth) = self.truth(&value, condition.span) else { continue };
+            if !truth.shape.is_empty() {
+                self.error(Code::E0311, "`stop when` takes one truth value", condition.span);
+                continue;
+            }
+            let writes = self.phase.writes.iter().map(|(slot, node, _)| (*slot, *node)).collect();
+            train.stop.push(StopRule { condition: truth.node, writes, span: condition.span });
+        }
+        if let Some((highest, path)) = &sorted.keep {
+            self.phase = fresh(self);
+            let name = self.sources.text(path.span).split_whitespace().collect::<String>();
+            if matches!(self.figure(&name, path.span), Value::Tensor(_)) {
+                train.keep = Some(Keep { figure: name, highest: *highest });
+            }
+        }
+    }
+
+    fn every(&mut self, train: &mut Train, stmt: &Stmt) {
+        let StmtKind::Every { count, unit, body } = &stmt.kind else { return };
+        let Some(count) = self.count(count, "`every`") else { return };
+        let mut actions = Vec::new();
+        self.scoped(|checker| {
+            for stmt in &body.stmts {
+                match &stmt.kind {
+                    StmtKind::Print { values, on } => {
+                        if let Some(on) = on {
+                            checker.not_built("`print ... on` in `every`", "`watch` it", on.span);
+                            continue;
+                        }
+                        if let Some(kind) = checker.print_action(values, None) {
+                            actions.push(Action { kind, span: stmt.span });
+                        }
+                    }
+                    StmtKind::Plot { .. } => {
+                        checker.not_built("`plot`", "print the numbers for now", stmt.span);
+                    }
+                    StmtKind::Save { what, to } => {
+                        if let Some(kind) = checker.save_action(what, to) {
+                            actions.push(Action { kind, span: stmt.span });
+                        }
+                    }
+                    _ => checker.body_stmt(stmt),
+                }
+            }
+            if let Some(value) = &body.value {
+                checker.error(Code::E0405, "this value is not used", value.span);
+            }
+        });
+        let writes = self.phase.writes.iter().map(|(slot, node, _)| (*slot, *node)).collect();
+        train.every.push(Every { count, epochs: *unit == EveryUnit::Epochs, writes, actions });
+    }
+
+    /// What is saved and kept: the subject's parameters and states, or all that is trained or written by layers.
+    fn subject_slots(&mut self, train: &mut Train, subject: Option<&Value>) {
+        let mut slots = std::mem::take(&mut train.subject);
+        if let Some(Value::Instance(instance)) = subject {
+            slots.extend(self.slots_of(*instance));
+        }
+        for phase in &train.phases {
+            slots.extend(phase.writes.iter().map(|(slot, _)| *slot).filter(|slot| {
+                matches!(self.program.slot(*slot).owner, Owner::Parameter | Owner::State)
+            }));
+        }
+        slots.sort();
+        slots.dedup();
+        train.subject = slots;
+    }
+}
+
+/// The figure's name: the function that gives it, or the name itself.
+fn watch_name(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Name(name) => Some(name.clone()),
+        ExprKind::Call { callee, .. } => watch_name(callee),
+        ExprKind::Field { name, .. } => Some(name.text.clone()),
+        ExprKind::Pipe { stages, .. } => stages.last().and_then(watch_name),
+        _ => None,
+    }
+}

@@ -1,0 +1,324 @@
+//! `for`, `repeat` and `if`: unrolled, or chosen, while the program is elaborated.
+
+use super::Checker;
+use super::typed::Kind;
+use super::value::{Elem, Tensor, Value};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::Op;
+use crate::source::Span;
+use crate::syntax::ast::{Block, Declared, Expr, ExprKind, Pattern};
+
+impl Checker<'_> {
+    /// `for a in x, b in y with c = start { }`: every combination of the bindings, the last running fastest.
+    pub(super) fn for_expr(
+        &mut self,
+        bindings: &[(Pattern, Expr)],
+        carries: &[Declared],
+        body: &Block,
+        span: Span,
+    ) -> Value {
+        let mut lists = Vec::new();
+        for (_, expr) in bindings {
+            let value = self.eval(expr);
+            match self.items_of(&value, expr.span) {
+                Some(items) => lists.push(items),
+                None => return Value::Unknown,
+            }
+        }
+        let first: Vec<Value> = carries.iter().map(|carry| self.first_value(carry)).collect();
+        self.in_loop("for", |checker| checker.unrolled(bindings, &lists, carries, first, body, span))
+    }
+
+    /// A loop body's place in paths: `for1[turn]`.
+    fn in_loop<T>(&mut self, word: &str, inside: impl FnOnce(&mut Self) -> T) -> T {
+        let number = self.frame_mut().number(word);
+        let frame = self.frame_mut();
+        frame.loops.push(format!("{word}{number}"));
+        frame.unroll.push(0);
+        let result = inside(self);
+        let frame = self.frame_mut();
+        frame.loops.pop();
+        frame.unroll.pop();
+        result
+    }
+
+    fn unrolled(
+        &mut self,
+        bindings: &[(Pattern, Expr)],
+        lists: &[Vec<Value>],
+        carries: &[Declared],
+        mut current: Vec<Value>,
+        body: &Block,
+        span: Span,
+    ) -> Value {
+        let total: usize = lists.iter().map(Vec::len).product();
+        let counters = self.frame().counters.clone();
+        self.frame_mut().emits.push((Vec::new(), Vec::new()));
+        let mut finals = Vec::new();
+        for turn in 0..total {
+            if self.exhausted {
+                break;
+            }
+            if let Some(last) = self.frame_mut().unroll.last_mut() {
+                *last = turn as u32;
+            }
+            self.frame_mut().counters = counters.clone();
+            let slots = carries.iter().map(|carry| (carry.name.text.clone(), None, carry.name.span)).collect();
+            self.frame_mut().carries.push(slots);
+            let last = self.scoped(|checker| {
+                let mut rest = turn;
+                for ((pattern, _), list) in bindings.iter().zip(lists).rev() {
+                    checker.bind_pattern(pattern, list[rest % list.len()].clone());
+                    rest /= list.len();
+                }
+                for (carry, value) in carries.iter().zip(&current) {
+                    checker.bind(&carry.name.text, value.clone(), carry.name.span);
+                }
+                checker.block(body)
+            });
+            if !matches!(last, Value::None | Value::Unknown)
+                && let Some(value) = &body.value
+                && !matches!(value.kind, ExprKind::For { .. } | ExprKind::If { .. })
+            {
+                self.report(
+                    Diagnostic::new(Code::E0405, "this value is not used", value.span)
+                        .help("`emit` collects a value each turn, `next` carries one to the next turn"),
+                );
+            }
+            let set = self.frame_mut().carries.pop().unwrap_or_default();
+            for (value, (_, new, _)) in current.iter_mut().zip(set) {
+                if let Some(new) = new {
+                    *value = new;
+                }
+            }
+            finals = self.frame_mut().emits.last_mut().map(|(_, finals)| std::mem::take(finals)).unwrap_or_default();
+        }
+        self.frame_mut().counters = counters;
+        let (emitted, _) = self.frame_mut().emits.pop().unwrap_or_default();
+        self.loop_value(emitted, finals, current, total, body, span)
+    }
+
+    /// Emits (a list an `emit`), then finals; without either the carries.
+    fn loop_value(
+        &mut self,
+        emitted: Vec<Value>,
+        finals: Vec<Value>,
+        carried: Vec<Value>,
+        turns: usize,
+        body: &Block,
+        _span: Span,
+    ) -> Value {
+        let mut values = Vec::new();
+        if !emitted.is_empty() {
+            let each = emitted.len() / turns.max(1);
+            for which in 0..each {
+                values.push(Value::List(emitted.iter().skip(which).step_by(each).cloned().collect::<Vec<_>>().into()));
+            }
+        } else if turns == 0 && body.stmts.iter().any(|stmt| matches!(stmt.kind, crate::syntax::ast::StmtKind::Emit(_))) {
+            values.push(Value::List(Vec::new().into()));
+        }
+        values.extend(finals);
+        if values.is_empty() {
+            values = carried;
+        }
+        match values.len() {
+            0 => Value::None,
+            1 => values.swap_remove(0),
+            _ => Value::Tuple(values.into()),
+        }
+    }
+
+    fn first_value(&mut self, carry: &Declared) -> Value {
+        match (&carry.value, &carry.ty) {
+            (_, Some(_)) => match self.declared_type(carry) {
+                Some((_, _, Some(tensor))) => Value::Tensor(tensor),
+                _ => Value::Unknown,
+            },
+            (Some(value), None) => self.eval(value),
+            (None, None) => self.error(Code::E0204, "a carry has a first value: `with h = ...`", carry.name.span),
+        }
+    }
+
+    /// What a loop walks: a list, a range, parameters.
+    pub(super) fn items_of(&mut self, value: &Value, span: Span) -> Option<Vec<Value>> {
+        match value {
+            Value::Unknown => None,
+            Value::List(items) | Value::Tuple(items) => Some(items.to_vec()),
+            Value::Range(from, to) => {
+                if to - from > 1_000_000 {
+                    let message = format!("a `for` of {} turns is unrolled into as many copies", to - from);
+                    self.report(Diagnostic::new(Code::E0703, message, span).help("use `scan` for long loops"));
+                    return None;
+                }
+                Some((*from..*to).map(Value::int).collect())
+            }
+            Value::Params(slots) => Some(slots.iter().map(|&slot| Value::Slot(self.slot_value(slot))).collect()),
+            Value::Instance(_) | Value::Frozen(_) => {
+                let slots = self.whole_list(value).unwrap_or_default();
+                Some(slots.iter().map(|&slot| Value::Slot(self.slot_value(slot))).collect())
+            }
+            other => {
+                let diagnostic = Diagnostic::new(Code::E0401, "`for` walks a known list or range", span)
+                    .here(format!("this is {}", other.describe()))
+                    .help("to walk an axis of a tensor use `scan`");
+                self.report(diagnostic);
+                None
+            }
+        }
+    }
+
+    /// `x |> repeat n { stage |> stage }`
+    pub(super) fn repeat(&mut self, mut value: Value, from: Span, count: &Expr, stages: &[Expr]) -> Value {
+        let times = self.eval(count);
+        let Some(times) = self.whole(&times, "the count of `repeat`", count.span) else { return Value::Unknown };
+        if !(0..=1_000_000).contains(&times) {
+            return self.error(Code::E0401, format!("`repeat` cannot run {times} times"), count.span);
+        }
+        self.in_loop("repeat", |checker| {
+            let counters = checker.frame().counters.clone();
+            for turn in 0..times {
+                if let Some(last) = checker.frame_mut().unroll.last_mut() {
+                    *last = turn as u32;
+                }
+                checker.frame_mut().counters = counters.clone();
+                for stage in stages {
+                    value = checker.stage(value, from, stage);
+                }
+            }
+            checker.frame_mut().counters = counters;
+            value
+        })
+    }
+
+    /// `emit` and `final`.
+    pub(super) fn emit_stmt(&mut self, value: &Expr, span: Span, emit: bool) {
+        let value = self.eval(value);
+        match self.frame_mut().emits.last_mut() {
+            Some((emits, finals)) => {
+                if emit {
+                    emits.push(value);
+                } else {
+                    finals.push(value);
+                }
+            }
+            None => {
+                let word = if emit { "emit" } else { "final" };
+                self.error(Code::E0403, format!("`{word}` stands in a `for` or `scan`"), span);
+            }
+        }
+    }
+
+    /// `next carry = value` for a carry of a loop around; false if there is none of that name.
+    pub(super) fn set_carry(&mut self, name: &str, value: &Value, span: Span) -> bool {
+        let frame = self.frame_mut();
+        let Some(place) = frame.carries.iter_mut().rev().flatten().find(|(carry, _, _)| carry == name) else {
+            return false;
+        };
+        let earlier = place.1.replace(value.clone()).map(|_| place.2);
+        place.2 = span;
+        if let Some(earlier) = earlier {
+            self.report(Diagnostic::new(Code::E0406, "this is set twice in one turn", span).also(earlier, "set here before"));
+        }
+        true
+    }
+
+    /// The new value of a carry: `Some(None)` if it is a carry that has not been set.
+    pub(super) fn carried(&self, name: &str) -> Option<Option<Value>> {
+        let place = self.frame().carries.iter().rev().flatten().find(|(carry, _, _)| carry == name)?;
+        Some(place.1.clone())
+    }
+
+    /// `if` as an expression.
+    pub(super) fn if_expr(&mut self, branches: &[(Expr, Block)], otherwise: Option<&Block>, span: Span) -> Value {
+        // Computed conditions wait for the branches after them.
+        let mut waiting: Vec<(Tensor, Value, Span)> = Vec::new();
+        let mut last = None;
+        for (condition, block) in branches {
+            let known = self.eval(condition);
+            match known {
+                Value::Bool(true) => {
+                    last = Some(self.scoped(|checker| checker.block(block)));
+                    break;
+                }
+                Value::Bool(false) => {}
+                Value::Unknown => return Value::Unknown,
+                computed => {
+                    let Some(truth) = self.truth(&computed, condition.span) else { return Value::Unknown };
+                    let value = self.pure_branch(block);
+                    waiting.push((truth, value, block.span));
+                }
+            }
+        }
+        let last = match (last, otherwise) {
+            (Some(value), _) => value,
+            (None, Some(block)) if waiting.is_empty() => self.scoped(|checker| checker.block(block)),
+            (None, Some(block)) => self.pure_branch(block),
+            (None, None) => Value::None,
+        };
+        waiting.into_iter().rev().fold(last, |otherwise, (truth, value, place)| {
+            if matches!(value, Value::None) && matches!(otherwise, Value::None) {
+                return Value::None;
+            }
+            self.choose(truth, (value, place), (otherwise, span), span)
+        })
+    }
+
+    /// A branch under a computed condition: no `next` inside.
+    fn pure_branch(&mut self, block: &Block) -> Value {
+        let before = self.phase.writes.len();
+        let value = self.scoped(|checker| checker.block(block));
+        if self.phase.writes.len() > before {
+            let span = self.phase.writes[before].2;
+            self.phase.writes.truncate(before);
+            self.report(
+                Diagnostic::new(Code::E0403, "`next` under a condition that is computed", span)
+                    .help("set it always, with `where(condition, new, old)`"),
+            );
+        }
+        value
+    }
+
+    pub(super) fn if_stmt(&mut self, branches: &[(Expr, Block)], otherwise: Option<&Block>, span: Span) {
+        self.if_expr(branches, otherwise, span);
+    }
+
+    /// `where(condition, a, b)`, also of tuples part by part.
+    pub(super) fn choose(&mut self, truth: Tensor, a: (Value, Span), b: (Value, Span), span: Span) -> Value {
+        if let (Value::Tuple(left), Value::Tuple(right)) = (&a.0, &b.0)
+            && left.len() == right.len()
+        {
+            let parts: Vec<Value> = left
+                .iter()
+                .zip(right.iter())
+                .map(|(x, y)| self.choose(truth.clone(), (x.clone(), a.1), (y.clone(), b.1), span))
+                .collect();
+            return Value::Tuple(parts.into());
+        }
+        let Some((x, y)) = self.pair(&a, &b) else { return Value::Unknown };
+        let elem = match (&x.elem, &y.elem) {
+            (p, q) if p == q => p.clone(),
+            (Elem::Class(p), Elem::Class(_) | Elem::Int) | (Elem::Int, Elem::Class(p)) => Elem::Class(p.clone()),
+            (Elem::Class(_), _) | (_, Elem::Class(_)) => {
+                let (left, right) = (self.show_type(&x), self.show_type(&y));
+                let message = format!("the two values have different types: {left} and {right}");
+                return self.error(Code::E0310, message, span);
+            }
+            (Elem::F32, _) | (_, Elem::F32) => Elem::F32,
+            _ => Elem::Int,
+        };
+        let (x, y) = (self.convert(x, elem.clone(), a.1), self.convert(y, elem.clone(), b.1));
+        let Some((x, y)) = self.align(x, y, [span, a.1, b.1]) else { return Value::Unknown };
+        let Some((x, truth)) = self.align(x, truth, [span, a.1, span]) else { return Value::Unknown };
+        let shape = truth.shape.clone();
+        let axes: Vec<usize> = (0..shape.len()).collect();
+        let y = if y.shape.len() == shape.len() { self.broadcast(y, &shape, axes, b.1) } else { self.fit_to(y, &x, b.1) };
+        let node = self.push(Kind::Op(Op::Select), vec![truth.node, x.node, y.node], x.ty(), span);
+        Value::Tensor(Tensor { node, elem, shape, classes: x.classes })
+    }
+
+    /// A tensor of lower rank laid like another of known alignment.
+    fn fit_to(&mut self, tensor: Tensor, like: &Tensor, span: Span) -> Tensor {
+        let fallback = tensor.clone();
+        self.align(tensor, like.clone(), [span, span, span]).map_or(fallback, |(left, _)| left)
+    }
+}

@@ -1,0 +1,277 @@
+//! Values at elaboration: what an expression of the program stands for before
+//! anything has run.
+//!
+//! Known values (numbers, texts, lists, definitions, instances, data) are
+//! computed here; tensors are nodes of the typed tree. [`Value::Unknown`] is the
+//! error type: it silences whatever follows from it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::dims::Dim;
+use super::typed::{DataId, NodeId, Part, SlotId};
+use crate::ir::{DType, Type};
+use crate::source::Span;
+use crate::syntax::ast;
+
+/// Element types of the language.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Elem {
+    /// Real numbers.
+    F32,
+    /// 32-bit integers.
+    Int,
+    /// Truth values.
+    Bool,
+    /// An integer in `0..K`.
+    Class(Dim),
+}
+
+impl Elem {
+    /// How the graph holds it.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Elem::F32 => DType::F32,
+            Elem::Int | Elem::Class(_) => DType::I32,
+            Elem::Bool => DType::Bool,
+        }
+    }
+
+    /// The element type of a graph type without classes.
+    pub fn of(dtype: DType) -> Elem {
+        match dtype {
+            DType::F32 => Elem::F32,
+            DType::I32 => Elem::Int,
+            DType::Bool => Elem::Bool,
+        }
+    }
+}
+
+/// A computed value: a node, seen with the dims of the definition at hand.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// The node.
+    pub node: NodeId,
+    /// Its element type.
+    pub elem: Elem,
+    /// Its shape in dims of the definition that looks at it.
+    pub shape: Vec<Dim>,
+    /// Names of the classes, for showing.
+    pub classes: Option<Arc<[String]>>,
+}
+
+impl Tensor {
+    /// The graph type.
+    pub fn ty(&self) -> Type<Dim> {
+        Type::new(self.elem.dtype(), self.shape.clone())
+    }
+}
+
+/// A known number.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Number {
+    /// Written or computed as a whole number.
+    Int(i64),
+    /// Any other.
+    Float(f64),
+    /// A size that is still open, or that has a name.
+    Size(Dim),
+}
+
+/// Which let of the program a known number is, so that `grad` by its name finds its node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId(pub u32);
+
+/// A slot seen with the dims of the definition at hand.
+#[derive(Clone, Debug)]
+pub struct SlotValue {
+    /// The slot.
+    pub slot: SlotId,
+    /// Its element type.
+    pub elem: Elem,
+    /// Its shape.
+    pub shape: Vec<Dim>,
+}
+
+/// An optimiser with its settings.
+#[derive(Debug)]
+pub struct Rule {
+    /// Which optimiser.
+    pub definition: DefId,
+    /// Values of all settings, in order of declaration.
+    pub settings: Vec<Value>,
+    /// Where it was made.
+    pub span: Span,
+}
+
+/// A definition of some file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DefId(pub u32);
+
+/// A layer instance or model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InstanceId(pub u32);
+
+/// What a definition is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefKind {
+    /// `fn`
+    Fn,
+    /// `layer`
+    Layer,
+    /// `model`
+    Model,
+    /// `optimizer`
+    Optimizer,
+}
+
+impl DefKind {
+    /// As in the source.
+    pub fn word(self) -> &'static str {
+        match self {
+            DefKind::Fn => "fn",
+            DefKind::Layer => "layer",
+            DefKind::Model => "model",
+            DefKind::Optimizer => "optimizer",
+        }
+    }
+}
+
+/// A definition with where it stands.
+#[derive(Clone, Debug)]
+pub struct Def {
+    /// What it is.
+    pub kind: DefKind,
+    /// Its text.
+    pub ast: Rc<ast::Definition>,
+    /// The `##` lines.
+    pub doc: Option<String>,
+    /// The file whose names it sees.
+    pub file: usize,
+    /// Its own check found errors: uses stay silent.
+    pub broken: bool,
+}
+
+/// A value at elaboration.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// In error, or open: whatever follows is silent.
+    Unknown,
+    /// `none`
+    None,
+    /// A known number; the link names the `let` it came from.
+    Number(Number, Option<LinkId>),
+    /// A known truth value.
+    Bool(bool),
+    /// A known text.
+    Text(Rc<str>),
+    /// A text with computed pieces; only for showing.
+    Pieces(Rc<Vec<Value>>),
+    /// A computed value.
+    Tensor(Tensor),
+    /// A parameter or state.
+    Slot(SlotValue),
+    /// `[a, b]`
+    List(Rc<Vec<Value>>),
+    /// `(a, b)`
+    Tuple(Rc<Vec<Value>>),
+    /// `a..b`
+    Range(i64, i64),
+    /// A definition by name: function, template, optimiser.
+    Def(DefId),
+    /// A filler with its other arguments, waiting for a shape.
+    Partial(DefId, Rc<Vec<(Option<String>, Value, Span)>>),
+    /// A primitive of the language.
+    Intrinsic(super::intrinsics::Intrinsic),
+    /// A layer instance or model.
+    Instance(InstanceId),
+    /// An instance in evaluation mode with constant parameters.
+    Frozen(InstanceId),
+    /// An optimiser with settings.
+    Rule(Rc<Rule>),
+    /// A list of parameters.
+    Params(Rc<Vec<SlotId>>),
+    /// A data set.
+    Data(DataId),
+    /// A part of one.
+    Part(Part),
+    /// Named values, as of `evaluate`.
+    Record(Rc<Vec<(String, Value)>>),
+    /// An imported file.
+    Namespace(usize),
+    /// `core`, the primitives by their own names.
+    Core,
+    /// `run`, the clock of a train.
+    Run,
+    /// `val` among the figures of a train.
+    Figures(Rc<str>),
+}
+
+impl Value {
+    /// A known whole number.
+    pub fn int(value: i64) -> Value {
+        Value::Number(Number::Int(value), None)
+    }
+
+    /// A known number.
+    pub fn float(value: f64) -> Value {
+        Value::Number(Number::Float(value), None)
+    }
+
+    /// A known size.
+    pub fn size(dim: Dim) -> Value {
+        Value::Number(Number::Size(dim), None)
+    }
+
+    /// What it is, for messages.
+    pub fn describe(&self) -> &'static str {
+        match self {
+            Value::Unknown => "a value in error",
+            Value::None => "`none`",
+            Value::Number(..) => "a known number",
+            Value::Bool(_) => "a known truth value",
+            Value::Text(_) | Value::Pieces(_) => "a text",
+            Value::Tensor(_) => "a computed value",
+            Value::Slot(_) => "a parameter or state",
+            Value::List(_) => "a list",
+            Value::Tuple(_) => "a tuple",
+            Value::Range(..) => "a range",
+            Value::Def(_) | Value::Intrinsic(_) => "a definition",
+            Value::Partial(..) => "a filler without a shape",
+            Value::Instance(_) | Value::Frozen(_) => "a layer or model",
+            Value::Rule(_) => "an optimiser",
+            Value::Params(_) => "a list of parameters",
+            Value::Data(_) => "a data set",
+            Value::Part(_) => "a part of a data set",
+            Value::Record(_) => "a record of figures",
+            Value::Namespace(_) | Value::Core => "a file of definitions",
+            Value::Run => "the clock of a train",
+            Value::Figures(_) => "the figures of a train",
+        }
+    }
+}
+
+/// A layer instance or model: made once per place, applied many times.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// What it is an instance of; `None` for the file itself.
+    pub definition: Option<DefId>,
+    /// Its settings, in order of declaration.
+    pub settings: Vec<Value>,
+    /// `Mlp.dense1`
+    pub path: String,
+    /// Who made it.
+    pub parent: Option<InstanceId>,
+    /// Parameters and states by name.
+    pub slots: Vec<(String, SlotValue)>,
+    /// Instances it made, by name within it.
+    pub children: Vec<(String, InstanceId)>,
+    /// The same by the place that made them.
+    pub places: std::collections::HashMap<(Span, Vec<u32>), InstanceId>,
+    /// Where it was made, and where first applied.
+    pub made: Span,
+    /// The first application.
+    pub applied: Option<Span>,
+    /// Where in the order of actions its first values are set, and the seed there.
+    pub order: (usize, i64),
+}

@@ -1,0 +1,12 @@
+//! The library, written in the language and shipped inside the binary.
+
+/// Its texts, by name.
+pub const FILES: &[(&str, &str)] = &[
+    ("math.nn", include_str!("math.nn")),
+    ("init.nn", include_str!("init.nn")),
+    ("layers.nn", include_str!("layers.nn")),
+    ("losses.nn", include_str!("losses.nn")),
+    ("metrics.nn", include_str!("metrics.nn")),
+    ("optimizers.nn", include_str!("optimizers.nn")),
+    ("schedules.nn", include_str!("schedules.nn")),
+];
