@@ -11,7 +11,6 @@ pub mod syntax;
 pub mod ir;
 
 pub mod prelude;
-pub mod check;
 
 pub mod check;
 
@@ -21,9 +20,9 @@ pub mod opt;
 
 pub mod lower;
 
-pub mod loops;
-
 pub mod kernels;
+
+pub mod loops;
 
 pub mod jit;
 
