@@ -1,6 +1,7 @@
 //! All integration suites, one binary.
 mod data;
 mod diag;
+mod errors;
 mod fuse;
 mod grad;
 mod ir;
