@@ -16,7 +16,7 @@ use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Path, Pattern, Stmt,
 impl Checker<'_> {
     /// The prelude is file 0: all its texts share one set of names.
     pub(super) fn load_prelude(&mut self) {
-        self.files.push(FileScope { id: FileId(u32::MAX), ast: Rc::default(), items: HashMap::new(), behind: None });
+        self.files.push(FileScope { id: FileId(u32::MAX), ast: Rc::default(), items: HashMap::new(), behind: None, missing: None });
         for (name, text) in crate::prelude::FILES {
             let id = self.sources.add(format!("<prelude>/{name}"), *text);
             self.prelude.push(id);
@@ -31,7 +31,7 @@ impl Checker<'_> {
     pub(super) fn add_file(&mut self, id: FileId, file: ast::File, behind: Option<usize>) -> usize {
         let index = self.files.len();
         let file = Rc::new(file);
-        self.files.push(FileScope { id, ast: file.clone(), items: HashMap::new(), behind });
+        self.files.push(FileScope { id, ast: file.clone(), items: HashMap::new(), behind, missing: None });
         self.add_items(index, &file);
         for stmt in &file.stmts {
             if let StmtKind::Import { path, alias } = &stmt.kind {
@@ -88,6 +88,7 @@ impl Checker<'_> {
             Ok(found) => found,
             Err(message) => {
                 self.error(Code::E0701, message, path.1);
+                self.bind_import(from, alias, path.1);
                 return;
             }
         };
@@ -97,7 +98,11 @@ impl Checker<'_> {
         if let Some(known) = known
             && self.importing.contains(&known)
         {
-            self.error(Code::E0409, format!("\"{}\" imports itself, directly or through others", path.0), path.1);
+            self.report(
+                Diagnostic::new(Code::E0409, format!("\"{}\" imports itself, directly or through others", path.0), path.1)
+                    .help("move what both files need into a third file that imports neither"),
+            );
+            self.bind_import(from, alias, path.1);
             return;
         }
         let index = match known {
@@ -115,6 +120,14 @@ impl Checker<'_> {
         match alias {
             Some(alias) => self.add_item(from, alias, ItemValue::File(index)),
             None => self.import_all(from, index, path.1),
+        }
+    }
+
+    /// An import in error: its name, or any name, may come from it.
+    fn bind_import(&mut self, from: usize, alias: Option<&Name>, span: Span) {
+        match alias {
+            Some(alias) => self.add_item(from, alias, ItemValue::Value(Value::Unknown)),
+            None => self.files[from].missing = Some(span),
         }
     }
 
@@ -256,7 +269,8 @@ impl Checker<'_> {
             StmtKind::Plot { .. } => {
                 self.not_built("`plot`", "print the numbers for now", stmt.span);
             }
-            StmtKind::Record { .. } => {
+            StmtKind::Record { into, .. } => {
+                self.bind(&into.text, Value::Unknown, into.span);
                 self.not_built("`record`", "print the numbers for now", stmt.span);
             }
             _ => self.body_stmt(stmt),
@@ -303,7 +317,8 @@ impl Checker<'_> {
                 None => return,
             }
         }
-        let total: usize = lists.iter().map(Vec::len).product();
+        let span = bindings.first().map_or(body.span, |(_, list)| list.span);
+        let total = self.turns_of(&lists.iter().map(Vec::len).collect::<Vec<_>>(), span);
         for turn in 0..total {
             if self.exhausted {
                 break;
@@ -413,7 +428,12 @@ impl Checker<'_> {
 
     /// `let p = e on part`: computed at once, over the whole part.
     fn let_on(&mut self, pattern: &Pattern, value: &Expr, on: &Expr, span: Span) {
-        let Some((part, rows)) = self.enter_part(on) else { return self.bind_pattern(pattern, Value::Unknown) };
+        let Some((part, rows)) = self.enter_part(on) else {
+            self.columns_unknown = true;
+            self.eval(value);
+            self.columns_unknown = false;
+            return self.bind_pattern(pattern, Value::Unknown);
+        };
         let computed = self.eval(value);
         let count = self.part_rows(&part);
         self.leave_part();

@@ -45,7 +45,7 @@ impl Checker<'_> {
                 if let ShapeItem::Dim(Expr { kind: ExprKind::Name(name), span }) = item
                     && self.known_dim(name, *span).is_none()
                 {
-                    let atom = self.program.atoms.name(name, None, *span);
+                    let atom = self.program.atoms.wild(name, *span);
                     self.frame_mut().dims.push((name.clone(), Dim::atom(atom)));
                 }
             }
@@ -69,7 +69,10 @@ impl Checker<'_> {
             return Value::size(known);
         }
         let missing = dim.is_none();
-        let atom = self.program.atoms.name(name, dim, if missing { declared } else { span });
+        let atom = match dim {
+            None if !self.open => self.program.atoms.wild(name, declared),
+            dim => self.program.atoms.name(name, dim, if missing { declared } else { span }),
+        };
         self.frame_mut().dims.push((name.to_string(), Dim::atom(atom)));
         if missing && !self.open { Value::Unknown } else { Value::size(Dim::atom(atom)) }
     }
@@ -261,14 +264,23 @@ impl Checker<'_> {
         if self.agrees(&wanted, actual) {
             return Some(wanted);
         }
-        let atoms = &self.program.atoms;
-        let (have, want) = (atoms.show_full(actual), atoms.show_full(&wanted));
+        let (have, want) = (self.program.atoms.show_full(actual), self.program.atoms.show_full(&wanted));
         let mut diagnostic = match of {
             Some((tensor, declared)) => {
                 let message = format!("{what} is {}, this is {}", self.sources.text(declared), self.show_type(tensor));
                 Diagnostic::new(Code::E0304, message, span).here(format!("{have} is not {want}")).also(declared, "declared here")
             }
-            None => Diagnostic::new(Code::E0304, format!("{what}: {have} is not {want}"), span),
+            None => {
+                if !self.new_conflict(actual, &wanted) {
+                    return None;
+                }
+                let count = self.program.atoms.show(&self.program.atoms.resolve(&wanted));
+                let message = format!("{what} has classes 0..{have}, but there are {count} here");
+                let name = self.program.atoms.show(&wanted);
+                let help = "a model's last layer has as many outputs as there are classes";
+                let diagnostic = Diagnostic::new(Code::E0304, message, span).here(format!("{name} would be {have}"));
+                if wanted.as_atom().is_some() { diagnostic.help(help) } else { diagnostic }
+            }
         };
         if let Some(help) = of.and_then(|(tensor, _)| self.flatten_help(tensor, &wanted)) {
             diagnostic = diagnostic.help(help);
