@@ -158,7 +158,7 @@ impl Checker<'_> {
     /// Reports arithmetic on sizes that has no result.
     pub(super) fn dim_error(&mut self, error: &DimError, span: Span) -> Value {
         let message = match error {
-            DimError::Overflow => "this size does not fit 64 bits".to_string(),
+            DimError::Overflow => "this whole number does not fit 64 bits".to_string(),
             DimError::Zero => "division by zero".to_string(),
             DimError::Inexact(a, b) => format!("{a} is not divisible by {b}"),
         };

@@ -176,6 +176,9 @@ impl Checker<'_> {
             return Value::Unknown;
         }
         let value = self.block(&def.ast.body);
+        if matches!(value, Value::None) && self.unparsed.within(def.ast.body.span) {
+            return Value::Unknown;
+        }
         match &def.ast.result {
             Some(ty) => self.match_result(value, ty, &def.ast),
             None => value,

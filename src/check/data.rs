@@ -41,7 +41,8 @@ impl Checker<'_> {
         let schema = match self.options.world.schema(&source) {
             Ok(schema) => schema,
             Err(error) => {
-                let mut diagnostic = Diagnostic::new(Code::E0601, error.message, expr.span);
+                let place = source_place(&error.message, expr);
+                let mut diagnostic = Diagnostic::new(Code::E0601, error.message, place);
                 if let Some(help) = error.help {
                     diagnostic = diagnostic.help(help);
                 }
@@ -431,6 +432,20 @@ impl Checker<'_> {
         Value::Tensor(Tensor { node, elem, shape, classes: column.classes })
     }
 
+}
+
+/// Where in a source's description a message belongs: the argument or the name that it speaks of.
+fn source_place(message: &str, expr: &Expr) -> Span {
+    let ExprKind::Call { callee, args } = &expr.kind else { return expr.span };
+    let last = message.split_whitespace().last().unwrap_or_default();
+    if let Some(arg) = args.iter().filter_map(|arg| arg.name.as_ref()).find(|name| name.text == last) {
+        return arg.span;
+    }
+    match (&callee.kind, args.as_slice()) {
+        (ExprKind::Name(name), _) if name == last => callee.span,
+        (ExprKind::Name(name), [only]) if ["csv", "mnist", "idx"].contains(&name.as_str()) => only.value.span,
+        _ => expr.span,
+    }
 }
 
 fn is_class(stage: &Expr) -> bool {

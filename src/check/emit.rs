@@ -18,6 +18,9 @@ impl Checker<'_> {
         if self.program.nodes.len() >= NODE_LIMIT && !self.exhausted {
             self.exhaust(format!("the program unrolls to more than {NODE_LIMIT} operations"), span);
         }
+        self.written.truncate(self.program.nodes.len());
+        let user = if self.prelude.contains(&span.file) { self.user_call().unwrap_or(span) } else { span };
+        self.written.push(user);
         let label = self.frames.last().map(|frame| frame.path.clone()).filter(|path| !path.is_empty());
         self.program.nodes.push(Node { kind, operands, ty, span, label, name: None });
         NodeId(self.program.nodes.len() as u32 - 1)

@@ -231,6 +231,10 @@ impl Checker<'_> {
             },
             Value::Instance(instance) => {
                 let instance = &self.instances[instance.0 as usize];
+                // What a definition in error would have made is not known.
+                if instance.definition.is_some_and(|id| self.definitions[id.0 as usize].broken) {
+                    return Value::Unknown;
+                }
                 if let Some((_, slot)) = instance.slots.iter().find(|(slot, _)| *slot == name.text) {
                     return Value::Slot(slot.clone());
                 }
@@ -241,6 +245,12 @@ impl Checker<'_> {
                 slots.chain(instance.children.iter().map(|(child, _)| child.clone())).collect()
             }
             Value::Data(data) => return self.data_field(*data, name, span),
+            Value::Tensor(_) | Value::Slot(_) => {
+                let message = format!("{} has no fields", value.describe());
+                return self.report(
+                    Diagnostic::new(Code::E0205, message, span).help("`size(x)`, `shape(x)`, `len(x)` tell what it is like"),
+                );
+            }
             other => {
                 let message = format!("{} has no fields", other.describe());
                 return self.error(Code::E0205, message, span);
@@ -322,7 +332,16 @@ impl Checker<'_> {
             }
             other => {
                 let message = format!("a number or tensor is wanted here, this is {}", other.describe());
-                self.error(Code::E0304, message, span);
+                let text = self.sources.text(span).lines().next().unwrap_or_default().to_string();
+                let mut diagnostic = Diagnostic::new(Code::E0304, message, span);
+                diagnostic = match other {
+                    Value::Instance(_) | Value::Frozen(_) => diagnostic.help(format!("apply it to a value: `x |> {text}`")),
+                    Value::Def(_) | Value::Intrinsic(_) => diagnostic.help(format!("call it: `{text}(...)`")),
+                    Value::Text(_) | Value::Pieces(_) => diagnostic.help("values go into a text with braces: `\"loss {x}\"`"),
+                    Value::Data(_) | Value::Part(_) => diagnostic.help("name a column, and say on which rows: `print mean(x) on digits.test`"),
+                    _ => diagnostic,
+                };
+                self.report(diagnostic);
                 None
             }
         }
@@ -450,8 +469,14 @@ impl Checker<'_> {
             },
             other => {
                 let message = format!("{what} is a known whole number");
-                let diagnostic =
-                    Diagnostic::new(Code::E0401, message, span).here(format!("this is {}", other.describe()));
+                let have = match other {
+                    Value::Number(Number::Float(number), _) => format!("{number} is not whole"),
+                    other => format!("this is {}", other.describe()),
+                };
+                let mut diagnostic = Diagnostic::new(Code::E0401, message, span).here(have);
+                if what.contains("` of `") && matches!(other, Value::Tensor(_) | Value::Slot(_)) {
+                    diagnostic = diagnostic.help("a layer has its settings first, then its input: `x |> dense(64)` or `dense(64)(x)`");
+                }
                 self.report(diagnostic);
                 None
             }

@@ -70,7 +70,15 @@ impl Checker<'_> {
         doc: Option<String>,
         file: usize,
     ) -> DefId {
-        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), doc, file, broken: false });
+        let broken = self.unparsed.within(definition.body.span);
+        let args: Vec<&ast::Arg> = definition.settings.iter().chain(&definition.inputs).collect();
+        for (at, arg) in args.iter().enumerate() {
+            if let Some(first) = args[..at].iter().find(|first| first.name.text == arg.name.text) {
+                let message = format!("`{}` has two arguments `{}`", definition.name.text, arg.name.text);
+                self.report(Diagnostic::new(Code::E0202, message, arg.name.span).also(first.name.span, "the first"));
+            }
+        }
+        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), doc, file, broken });
         DefId(self.definitions.len() as u32 - 1)
     }
 
@@ -78,7 +86,14 @@ impl Checker<'_> {
         let item = Item { value, span: name.span };
         if let Some(first) = self.files[index].items.insert(name.text.clone(), item) {
             let message = format!("`{}` is defined twice", name.text);
-            self.report(Diagnostic::new(Code::E0202, message, name.span).also(first.span, "first defined here"));
+            self.report(
+                Diagnostic::new(Code::E0202, message, name.span)
+                    .also(first.span, "first defined here")
+                    .help("give one of them another name"),
+            );
+            // Which of the two a use means is not known.
+            let unknown = Item { value: ItemValue::Value(Value::Unknown), span: name.span };
+            self.files[index].items.insert(name.text.clone(), unknown);
         }
     }
 
@@ -110,6 +125,7 @@ impl Checker<'_> {
             None => {
                 let id = self.sources.add(name, text.as_str());
                 let (file, diagnostics) = crate::syntax::parse(id, &text);
+                self.note_unparsed(&text, &diagnostics);
                 self.diagnostics.extend(diagnostics);
                 self.importing.push(self.files.len());
                 let index = self.add_file(id, file, Some(0));
@@ -241,6 +257,7 @@ impl Checker<'_> {
             | StmtKind::Optimizer(_) => {}
             StmtKind::Model(definition) => self.model(definition, stmt),
             StmtKind::Data { name, source, like, body } => {
+                self.only_once(name);
                 self.data_item(name, source, like.as_ref(), body.as_deref(), stmt.span);
             }
             StmtKind::Train { subject, on, log, body } => {
@@ -272,6 +289,12 @@ impl Checker<'_> {
             StmtKind::Record { into, .. } => {
                 self.bind(&into.text, Value::Unknown, into.span);
                 self.not_built("`record`", "print the numbers for now", stmt.span);
+            }
+            StmtKind::Param(list) | StmtKind::State(list) => {
+                for declared in list {
+                    self.only_once(&declared.name);
+                }
+                self.body_stmt(stmt);
             }
             _ => self.body_stmt(stmt),
         }
@@ -346,8 +369,27 @@ impl Checker<'_> {
         }
     }
 
+    /// A `param`, `model` or `data` of the file may not take a name that the file has already.
+    fn only_once(&mut self, name: &Name) {
+        if self.frames.len() > 1 || !self.turns.is_empty() {
+            return;
+        }
+        let frame = self.frame();
+        let bound = frame.scopes.iter().rev().find_map(|scope| scope.get(&name.text)).map(|binding| binding.span);
+        let first = bound.or_else(|| self.files[frame.file].items.get(&name.text).map(|item| item.span));
+        if let Some(first) = first.filter(|first| *first != name.span) {
+            let message = format!("`{}` is defined twice", name.text);
+            self.report(
+                Diagnostic::new(Code::E0202, message, name.span)
+                    .also(first, "first defined here")
+                    .help("give one of them another name"),
+            );
+        }
+    }
+
     fn model(&mut self, definition: &ast::Definition, stmt: &Stmt) {
         let file = self.frame().file;
+        self.only_once(&definition.name);
         let known = self.model_definitions.get(&definition.name.span).copied();
         let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, stmt.doc.clone(), file));
         let order = (self.statement, self.seed);

@@ -24,12 +24,14 @@ mod item;
 mod movement;
 mod optimize;
 mod place;
+mod unparsed;
 mod params;
 mod reduce;
 mod scope;
 mod shape;
 mod show;
 mod stmt;
+mod teach;
 mod train;
 pub mod typed;
 mod unroll;
@@ -110,12 +112,15 @@ pub fn check(
     file: ast::File,
     options: &Options<'_>,
 ) -> (typed::Program, Vec<Diagnostic>) {
+    let text = sources.file(main).text.clone();
     let mut checker = Checker::new(sources, options);
+    checker.note_unparsed(&text, &crate::syntax::parse(main, &text).1);
     checker.load_prelude();
     let main = checker.add_file(main, file, Some(0));
     checker.apply_settings(main);
     checker.check_definitions(main);
     checker.run_file(main);
+    checker.teach(main);
     checker.finish()
 }
 
@@ -182,6 +187,12 @@ struct Checker<'a> {
     operator: Option<Span>,
     /// Numbers of classes that were said to differ, by statement.
     conflicts: HashSet<(usize, String, String)>,
+    /// Names that statements in error may have bound, and the places of the errors.
+    unparsed: unparsed::Unparsed,
+    /// Where the user wrote what became a node, by node.
+    written: Vec<Span>,
+    /// Names that nothing uses, by place.
+    unused: HashSet<Span>,
     /// Text columns that were said to be no numbers.
     texts: HashSet<(typed::DataId, usize)>,
     /// The name being looked up to be called.
@@ -202,6 +213,7 @@ struct Checker<'a> {
     train_count: u32,
     /// The subject of the train at hand, or the whole of it.
     train_span: Span,
+    train_whole: Span,
     /// Figures of the train at hand whose values are in error.
     failed_figures: Vec<String>,
     /// Whether the set of the train at hand has a `val` part, if the set is known.
@@ -268,6 +280,9 @@ impl<'a> Checker<'a> {
             seed: options.seed,
             operator: None,
             conflicts: HashSet::new(),
+            unparsed: unparsed::Unparsed::default(),
+            written: Vec::new(),
+            unused: HashSet::new(),
             texts: HashSet::new(),
             callee: None,
             columns_unknown: false,
@@ -278,6 +293,7 @@ impl<'a> Checker<'a> {
             optimizing: Vec::new(),
             train_count: 0,
             train_span: Span::default(),
+            train_whole: Span::default(),
             failed_figures: Vec::new(),
             validated: None,
             open: false,

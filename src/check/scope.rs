@@ -281,7 +281,7 @@ impl Checker<'_> {
         names.extend(super::intrinsics::Intrinsic::words().map(str::to_string));
         names.sort();
         // Where columns are in error any name may be one of them, except that of something called.
-        if self.files[self.frame().file].missing.is_some() {
+        if self.files[self.frame().file].missing.is_some() || self.unparsed.binds(name) {
             return Value::Unknown;
         }
         let blind = self.columns_unknown || self.phase.data.is_some_and(|data| self.blind.contains(&data));

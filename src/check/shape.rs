@@ -54,6 +54,7 @@ impl Checker<'_> {
     }
 
     fn match_dim(&mut self, value: Value, name: &str, declared: Span, what: &str, span: Span) -> Value {
+        let unknown = matches!(value, Value::Unknown);
         let dim = match &value {
             Value::Number(Number::Size(dim), _) => Some(dim.clone()),
             Value::Unknown => None,
@@ -69,12 +70,13 @@ impl Checker<'_> {
             return Value::size(known);
         }
         let missing = dim.is_none();
+        let failed = missing && !unknown;
         let atom = match dim {
             None if !self.open => self.program.atoms.wild(name, declared),
             dim => self.program.atoms.name(name, dim, if missing { declared } else { span }),
         };
         self.frame_mut().dims.push((name.to_string(), Dim::atom(atom)));
-        if missing && !self.open { Value::Unknown } else { Value::size(Dim::atom(atom)) }
+        if missing && (!self.open || failed) { Value::Unknown } else { Value::size(Dim::atom(atom)) }
     }
 
     fn match_word(&mut self, value: Value, word: &str, what: &str, span: Span) -> Value {

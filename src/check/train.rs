@@ -43,6 +43,8 @@ struct Sorted {
     epochs: Option<(u64, Span)>,
     steps: Option<(u64, Span)>,
     batch: Option<u64>,
+    /// Whether `epochs` or `steps` is there, right or wrong.
+    timed: bool,
     /// Statements before and around the phases.
     shared: Vec<Stmt>,
     phases: Vec<(Option<Name>, Option<Expr>, Vec<Stmt>)>,
@@ -93,6 +95,7 @@ impl Checker<'_> {
             None => None,
         };
         self.train_count += 1;
+        self.train_whole = span;
         self.train_span = subject.map_or(span, |path| path.span);
         let name = match subject {
             Some(path) => self.sources.text(path.span).to_string(),
@@ -151,6 +154,7 @@ impl Checker<'_> {
         broken: bool,
     ) -> Option<Train> {
         self.failed_figures.clear();
+        let broken = broken || self.unparsed.within(span);
         let sorted = self.sort(body, span);
         // States live in the train's own scope; phases see them, and the rules at an epoch's end.
         self.phase = self.phase_at(data, rows, false);
@@ -188,7 +192,9 @@ impl Checker<'_> {
             let stmts: Vec<Stmt> = sorted.shared.iter().cloned().chain(stmts.iter().cloned()).collect();
             self.train_phase(&mut train, at, word, times, &stmts, (data, rows), subject.as_ref(), validated);
         }
-        self.check_length(&train, &sorted, span, broken);
+        if !self.unparsed.within(span) {
+            self.check_length(&train, &sorted, broken);
+        }
         self.validated = match data {
             None if broken => None,
             _ => Some(validated),
@@ -219,8 +225,14 @@ impl Checker<'_> {
         let mut plain = Vec::new();
         for stmt in &body.stmts {
             match &stmt.kind {
-                StmtKind::Epochs(count) => sorted.epochs = self.count(count, "`epochs`").map(|n| (n, stmt.span)),
-                StmtKind::Steps(count) => sorted.steps = self.count(count, "`steps`").map(|n| (n, stmt.span)),
+                StmtKind::Epochs(count) => {
+                    sorted.timed = true;
+                    sorted.epochs = self.count(count, "`epochs`").map(|n| (n, stmt.span));
+                }
+                StmtKind::Steps(count) => {
+                    sorted.timed = true;
+                    sorted.steps = self.count(count, "`steps`").map(|n| (n, stmt.span));
+                }
                 StmtKind::Batch(count) => sorted.batch = self.count(count, "`batch`"),
                 StmtKind::Every { .. } => sorted.every.push(stmt.clone()),
                 StmtKind::Stop(condition) => sorted.stop.push(condition.clone()),
@@ -281,8 +293,9 @@ impl Checker<'_> {
     ) {
         self.phase = self.phase_at(place.0, place.1, true);
         let step = self.elaborate(stmts, subject, true);
-        if step.writes.is_empty() && !stmts.iter().any(sets) {
-            let span = stmts.first().map_or(self.train_span, |stmt| stmt.span);
+        let silent = self.columns_unknown || self.unparsed.within(self.train_whole);
+        if step.writes.is_empty() && !stmts.iter().any(sets) && !silent {
+            let span = self.train_span;
             self.report(
                 Diagnostic::new(Code::E0501, "this train changes nothing", span)
                     .help("`minimize ... with ...`, or `next name = ...`"),
@@ -377,6 +390,12 @@ impl Checker<'_> {
             StmtKind::Record { .. } => {
                 self.not_built("`record`", "`watch` follows a figure over the epochs", stmt.span);
             }
+            StmtKind::Plot { .. } => {
+                self.report(
+                    Diagnostic::new(Code::E0403, "`plot` in every step would never end", stmt.span)
+                        .help("`every 1 epochs { plot ... }`"),
+                );
+            }
             StmtKind::Print { .. } => {
                 self.report(
                     Diagnostic::new(Code::E0403, "`print` in every step would drown the figures", stmt.span)
@@ -424,13 +443,14 @@ impl Checker<'_> {
         result.watches.push((name, tensor));
     }
 
-    fn check_length(&mut self, train: &Train, sorted: &Sorted, span: Span, broken: bool) {
+    fn check_length(&mut self, train: &Train, sorted: &Sorted, broken: bool) {
         // An objective in error may have named columns.
         let columns = broken || train.phases.iter().any(|phase| phase.columns || phase.loss.is_none() && phase.writes.is_empty());
         match (sorted.epochs, sorted.steps) {
+            (None, None) if sorted.timed => {}
             (None, None) => {
                 self.report(
-                    Diagnostic::new(Code::E0501, "a train says how long it goes on", span)
+                    Diagnostic::new(Code::E0501, "a train says how long it goes on", self.train_span)
                         .help("`epochs 10` or `steps 1000`"),
                 );
             }

@@ -267,6 +267,7 @@ impl Checker<'_> {
         // Computed conditions wait for the branches after them.
         let mut waiting: Vec<(Tensor, Value, Span)> = Vec::new();
         let mut last = None;
+        let last_place = otherwise.map_or(span, |block| block.span);
         for (condition, block) in branches {
             let known = self.eval(condition);
             match known {
@@ -293,7 +294,7 @@ impl Checker<'_> {
             if matches!(value, Value::None) && matches!(otherwise, Value::None) {
                 return Value::None;
             }
-            self.choose(truth, (value, place), (otherwise, span), span)
+            self.choose(truth, (value, place), (otherwise, last_place), span)
         })
     }
 

@@ -109,7 +109,11 @@ codes! {
     E0701 "a file that cannot be read"
     E0702 "out of memory before the first step"
     E0703 "a program that unrolls without end"
+    W0801 "a loss of logits that is given probabilities"
     W0802 "a parameter without gradient"
+    W0803 "the squared error of probabilities"
+    W0804 "a hidden layer that starts at zero"
+    W0805 "a name that nothing uses"
 }
 
 impl Code {
