@@ -136,7 +136,7 @@ fn mutated(text: &str, numbers: &mut Numbers) -> String {
 
 /// How many mutants a run of the suite looks at; `NNC_MUTANTS` asks for more.
 fn mutants() -> usize {
-    std::env::var("NNC_MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(1500)
+    std::env::var("NNC_MUTANTS").ok().and_then(|count| count.parse().ok()).unwrap_or(250)
 }
 
 #[test]
@@ -144,7 +144,6 @@ fn no_mutant_panics_or_hangs() {
     let seeds = seeds();
     let mut numbers = Numbers(7);
     let mut problems = Vec::new();
-    std::panic::set_hook(Box::new(|_| {}));
     for turn in 0..mutants() {
         let text = mutated(&seeds[turn % seeds.len()], &mut numbers);
         let start = Instant::now();
@@ -154,6 +153,5 @@ fn no_mutant_panics_or_hangs() {
             problems.push(format!("---- panic {failed}, slow {slow}\n{text}"));
         }
     }
-    let _ = std::panic::take_hook();
     assert!(problems.is_empty(), "{} of the mutants\n{}", problems.len(), problems[..problems.len().min(5)].join("\n"));
 }

@@ -98,7 +98,8 @@ fn front_and_rest_give_what_the_whole_gives() {
         let value = |path: &str| match path {
             "w" => Array::floats(&[3, 5], (0..15).map(|at| (at as f32 - 7.0) / 5.0).collect()),
             "column:x" => {
-                let values = rows.clone().flat_map(|row| (0..3).map(move |at| ((row * 3 + at) * 37 % 101) as f32 / 50.0));
+                let values =
+                    rows.clone().flat_map(|row| (0..3).map(move |at| ((row * 3 + at) * 37 % 101) as f32 / 50.0));
                 Array::floats(&[rows.len(), 3], values.map(|value| value - 1.0).collect())
             }
             _ => fronts[0].clone(),

@@ -1,9 +1,11 @@
 //! All integration suites, one binary.
+mod cli;
 mod data;
 mod diag;
 mod errors;
 mod fuse;
 mod grad;
+mod house;
 mod ir;
 mod jit;
 mod kernels;

@@ -132,7 +132,8 @@ fn linear_regression_learns_its_line() {
 #[test]
 fn the_worst_row_is_of_the_epochs_own_steps() {
     // With a rate of 0 all steps see the same weights: what steps join is what the whole part gives.
-    let (mut b, mut train) = regression(50, 1, Some(16));
+    // 480 rows: the front is computed in two chunks, the second filled up.
+    let (mut b, mut train) = regression(600, 1, Some(16));
     let zero = b.f32(0.0);
     train.phases[0].writes = train.phases[0].writes.clone().into_iter().map(|(slot, _)| (slot, zero)).collect();
     let worst = train.figures[1].train;
@@ -341,4 +342,57 @@ fn a_train_without_data_runs_its_steps() {
         let expected = -4.0 * 0.8f32.powi(40);
         assert!((floats(&heard.prints[0])[0] - expected).abs() < 1e-6, "{:?}", heard.prints);
     }
+}
+
+#[test]
+fn phases_run_in_order_with_their_turns() {
+    for engine in ENGINES {
+        // Turns of the first phase take three batches of 40 rows two at a time; the second counts steps.
+        let (mut b, mut train) = regression(50, 2, Some(16));
+        let (turns, steps) = (b.slot("turns", &[], Owner::TrainState), b.slot("steps", &[], Owner::TrainState));
+        let zero = b.f32(0.0);
+        b.set(turns, zero);
+        b.set(steps, zero);
+        let (turns_read, steps_read, one) = (b.read(turns), b.read(steps), b.f32(1.0));
+        let (more_turns, more_steps) = (b.add(turns_read, one), b.add(steps_read, turns_read));
+        train.phases[0].times = 2;
+        train.phases[0].writes.push((turns, more_turns));
+        train.phases.push(Phase {
+            name: "count".into(),
+            times: 1,
+            columns: false,
+            writes: vec![(steps, more_steps)],
+            loss: None,
+        });
+        b.act(ActionKind::Train(Box::new(train)));
+        b.print(&[turns_read, steps_read], None);
+        let (heard, outcome) = outcome_of(&b.program, engine, "phases");
+        assert_eq!((outcome.trains[0].epochs, outcome.trains[0].steps), (2, 4));
+        // The second phase sees what the first wrote: 2 + 4 + 6 + 8.
+        assert_eq!(heard.prints, ["8 20"], "{engine:?}");
+    }
+}
+
+#[test]
+fn an_interrupt_ends_the_train_and_keeps_its_weights() {
+    let (mut b, train) = regression(50, 1000, Some(16));
+    b.act(ActionKind::Train(Box::new(train)));
+    let never = b.f32(1.0);
+    b.print(&[never], None);
+    let folder = Folder::new("interrupt");
+    let options = RunOptions { out: folder.0.clone(), ..RunOptions::default() };
+    struct Stopper(std::sync::Arc<std::sync::atomic::AtomicBool>, usize);
+    impl Report for Stopper {
+        fn on_print(&mut self, _text: &str) {
+            self.1 += 1;
+        }
+
+        fn on_epoch(&mut self, _epoch: &nnc::train::EpochRecord<'_>) {
+            self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let mut stopper = Stopper(options.interrupt.clone(), 0);
+    let outcome = run(&b.program, &options, &mut stopper).unwrap();
+    assert!(outcome.interrupted && outcome.trains[0].epochs == 2 && stopper.1 == 0, "{outcome:?}");
+    assert_eq!(outcome.written, [folder.0.join("M.safetensors")]);
 }

@@ -161,6 +161,8 @@ struct Checker<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Code and place of what was reported, so that nothing is said twice.
     said: HashSet<(Code, Span)>,
+    /// Errors met, repetitions included.
+    errors: usize,
     program: typed::Program,
     files: Vec<FileScope>,
     definitions: Vec<Def>,
@@ -261,6 +263,7 @@ impl<'a> Checker<'a> {
             options,
             diagnostics: Vec::new(),
             said: HashSet::new(),
+            errors: 0,
             program: typed::Program::default(),
             files: Vec::new(),
             definitions: Vec::new(),
@@ -310,6 +313,7 @@ impl<'a> Checker<'a> {
     /// Reports once. A place inside the prelude is no help to the user: the call that led there comes first.
     fn report(&mut self, diagnostic: Diagnostic) -> Value {
         let diagnostic = self.placed(diagnostic);
+        self.errors += usize::from(diagnostic.is_error());
         if self.said.insert((diagnostic.code, diagnostic.primary.span)) {
             self.diagnostics.push(diagnostic);
         }
@@ -327,8 +331,9 @@ impl<'a> Checker<'a> {
         self.frames.iter().rev().map(|frame| frame.call_span).find(users)
     }
 
+    /// Errors met so far, also those that had been said before: whether something went wrong is their difference.
     fn errors(&self) -> usize {
-        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
+        self.errors
     }
 
     /// A new link for a known value that got a name.

@@ -98,7 +98,7 @@ impl Checker<'_> {
         self.train_whole = span;
         self.train_span = subject.map_or(span, |path| path.span);
         let name = match subject {
-            Some(path) => self.sources.text(path.span).to_string(),
+            Some(path) => self.sources.text(path.span).trim().to_string(),
             None => format!("train{}", self.train_count),
         };
         let rows = self.program.atoms.name("B", None, on.map_or(span, |on| on.span));
@@ -129,7 +129,8 @@ impl Checker<'_> {
             Value::Data(data) => Some(data),
             Value::Part(part) if part.name == "train" => Some(part.data),
             Value::Part(part) => {
-                let message = format!("a train never sees `{}`: it takes a whole set and uses its train part", part.name);
+                let message =
+                    format!("a train never sees `{}`: it takes a whole set and uses its train part", part.name);
                 self.error(Code::E0501, message, on.span);
                 None
             }
@@ -190,7 +191,16 @@ impl Checker<'_> {
                 None => 1,
             };
             let stmts: Vec<Stmt> = sorted.shared.iter().cloned().chain(stmts.iter().cloned()).collect();
-            self.train_phase(&mut train, at, word, times, &stmts, (data, rows), subject.as_ref(), validated);
+            self.train_phase(
+                &mut train,
+                at,
+                word,
+                times,
+                &stmts,
+                (data, rows),
+                subject.as_ref(),
+                validated,
+            );
         }
         if !self.unparsed.within(span) {
             self.check_length(&train, &sorted, broken);
@@ -551,9 +561,13 @@ impl Checker<'_> {
             slots.extend(self.slots_of(*instance));
         }
         for phase in &train.phases {
-            slots.extend(phase.writes.iter().map(|(slot, _)| *slot).filter(|slot| {
-                matches!(self.program.slot(*slot).owner, Owner::Parameter | Owner::State)
-            }));
+            slots.extend(
+                phase
+                    .writes
+                    .iter()
+                    .map(|(slot, _)| *slot)
+                    .filter(|slot| matches!(self.program.slot(*slot).owner, Owner::Parameter | Owner::State)),
+            );
         }
         slots.sort();
         slots.dedup();

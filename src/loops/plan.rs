@@ -6,13 +6,14 @@
 //! and the last read of one touches the other, or if one kernel reads each
 //! element of the first before it writes the same element of the second.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ir::Origin;
 use crate::loops::ir::{
-    Access, Affine, Arg, Buffer, BufferId, Kernel, KernelId, Mode, ParamId, Place, Program, Run, ScalarOp, Stmt,
+    Access, Affine, Arg, Buffer, BufferId, Cost, Kernel, KernelId, Mode, ParamId, Place, Program, Run, ScalarOp, Stmt,
 };
 
+use super::build::KernelBuilder;
 use super::fuse::Draft;
 
 /// What a program's memory is used for.
@@ -33,111 +34,129 @@ const ALIGN: usize = 64;
 /// How many buffers a report names.
 const NAMED: usize = 8;
 
+/// A program while its memory is decided: which runs touch each buffer, in order.
+struct Layout {
+    program: Program,
+    runs_of: HashMap<BufferId, Vec<usize>>,
+    figures: HashSet<BufferId>,
+}
+
 /// Gives places. With `share` off each temporary has its own, and nothing happens in place.
 pub fn plan(draft: Draft, share: bool) -> (Program, Report) {
-    let Draft { mut program, writes } = draft;
+    let Draft { program, writes } = draft;
+    let mut layout = Layout::new(program);
     let mut copies = Vec::new();
     for (slot, value) in writes {
-        if !(share && put_in_slot(&mut program, slot, value)) && slot != value {
+        if slot != value && !(share && layout.put_in_slot(slot, value)) {
             copies.push((slot, value));
         }
     }
     for (slot, value) in copies {
-        append_copy(&mut program, slot, value);
+        layout.append_copy(slot, value);
     }
     if share {
-        update_in_place(&mut program);
+        layout.update_in_place();
     }
-    let temporaries = assign(&mut program, share);
-    let report = report(&program, temporaries);
-    (program, report)
+    layout.drop_merged();
+    let temporaries = layout.assign(share);
+    let report = layout.report(temporaries);
+    (layout.program, report)
 }
 
-/// First and last run that touches a buffer.
-fn spans(program: &Program) -> HashMap<BufferId, (usize, usize)> {
-    let mut spans: HashMap<BufferId, (usize, usize)> = HashMap::new();
-    for (at, run) in program.runs.iter().enumerate() {
-        for arg in &run.args {
-            spans.entry(arg.buffer).or_insert((at, at)).1 = at;
+impl Layout {
+    fn new(program: Program) -> Layout {
+        let mut runs_of: HashMap<BufferId, Vec<usize>> = HashMap::new();
+        for (at, run) in program.runs.iter().enumerate() {
+            run.args.iter().for_each(|arg| runs_of.entry(arg.buffer).or_default().push(at));
+        }
+        let figures = program.figures.iter().map(|(_, buffer)| *buffer).collect();
+        Layout { program, runs_of, figures }
+    }
+
+    /// First and last run that touches a buffer.
+    fn span(&self, buffer: BufferId) -> Option<(usize, usize)> {
+        let runs = self.runs_of.get(&buffer)?;
+        Some((*runs.first()?, *runs.last()?))
+    }
+
+    fn is_temporary(&self, buffer: BufferId) -> bool {
+        matches!(self.program.buffers[buffer.index()].place, Place::Temporary { .. })
+    }
+
+    /// Makes `value` live in `slot` from its first write on, if all readers of the old value are done by then.
+    fn put_in_slot(&mut self, slot: BufferId, value: BufferId) -> bool {
+        let Some((first, _)) = self.span(value).filter(|_| self.is_temporary(value)) else { return false };
+        let legal = match self.span(slot) {
+            None => true,
+            Some((_, last)) => last < first || (last == first && same_element(&self.program, first, slot, value)),
+        };
+        if legal {
+            self.replace(value, slot);
+        }
+        legal
+    }
+
+    /// Lets a value take the place of an operand that dies in the kernel that computes it.
+    fn update_in_place(&mut self) {
+        for at in 0..self.program.runs.len() {
+            let args: Vec<BufferId> = self.program.runs[at].args.iter().map(|arg| arg.buffer).collect();
+            for &value in &args {
+                let starts = self.span(value).is_some_and(|span| span.0 == at);
+                if !starts || !self.movable(value) {
+                    continue;
+                }
+                if let Some(&old) = args.iter().find(|&&old| self.dies_into(at, old, value)) {
+                    self.replace(value, old);
+                }
+            }
         }
     }
-    spans
+
+    fn movable(&self, buffer: BufferId) -> bool {
+        self.is_temporary(buffer) && !self.figures.contains(&buffer)
+    }
+
+    fn dies_into(&self, at: usize, old: BufferId, value: BufferId) -> bool {
+        let (from, to) = (&self.program.buffers[old.index()], &self.program.buffers[value.index()]);
+        old != value
+            && self.span(old).is_some_and(|span| span.1 == at)
+            && self.movable(old)
+            && from.len() == to.len()
+            && from.dtype == to.dtype
+            && same_element(&self.program, at, old, value)
+    }
+
+    /// Replaces a buffer everywhere; a kernel that had both gets one parameter for them.
+    fn replace(&mut self, from: BufferId, to: BufferId) {
+        if self.figures.remove(&from) {
+            self.figures.insert(to);
+            let figures = self.program.figures.iter_mut();
+            figures.filter(|(_, figure)| *figure == from).for_each(|(_, figure)| *figure = to);
+        }
+        let moved = self.runs_of.remove(&from).unwrap_or_default();
+        for &at in &moved {
+            let run = &mut self.program.runs[at];
+            let Some(gone) = run.args.iter().position(|arg| arg.buffer == from) else { continue };
+            match run.args.iter().position(|arg| arg.buffer == to) {
+                None => run.args[gone].buffer = to,
+                Some(left) => {
+                    run.args.remove(gone);
+                    let kernel = &mut self.program.kernels[run.kernel.index()];
+                    merge_params(kernel, ParamId(gone as u32), ParamId(left as u32));
+                }
+            }
+        }
+        let runs = self.runs_of.entry(to).or_default();
+        runs.extend(moved);
+        runs.sort_unstable();
+        runs.dedup();
+    }
 }
 
 fn mode(program: &Program, at: usize, buffer: BufferId) -> Option<(ParamId, Mode)> {
     let run = &program.runs[at];
     let place = run.args.iter().position(|arg| arg.buffer == buffer)?;
     Some((ParamId(place as u32), program.kernels[run.kernel.index()].params[place].mode))
-}
-
-/// Makes `value` live in `slot` from its first write on, if all readers of the old value are done by then.
-fn put_in_slot(program: &mut Program, slot: BufferId, value: BufferId) -> bool {
-    if !matches!(program.buffers[value.index()].place, Place::Temporary { .. }) {
-        return false;
-    }
-    let spans = spans(program);
-    let Some(&(first, _)) = spans.get(&value) else { return false };
-    let last_read = spans.get(&slot).map_or(0, |span| span.1);
-    if spans.contains_key(&slot) && last_read > first {
-        return false;
-    }
-    if spans.contains_key(&slot) && last_read == first && !same_element(program, first, slot, value) {
-        return false;
-    }
-    replace(program, value, slot);
-    true
-}
-
-/// Lets a value take the place of an operand that dies in the kernel that computes it.
-fn update_in_place(program: &mut Program) {
-    let mut spans = spans(program);
-    for at in 0..program.runs.len() {
-        let args: Vec<BufferId> = program.runs[at].args.iter().map(|arg| arg.buffer).collect();
-        for &value in &args {
-            let starts = spans.get(&value).is_some_and(|span| span.0 == at);
-            if !starts || !is_temporary(program, value) || is_figure(program, value) {
-                continue;
-            }
-            let dying = args.iter().copied().find(|&old| {
-                old != value
-                    && spans.get(&old).is_some_and(|span| span.1 == at)
-                    && is_temporary(program, old)
-                    && !is_figure(program, old)
-                    && program.buffers[old.index()].len() == program.buffers[value.index()].len()
-                    && program.buffers[old.index()].dtype == program.buffers[value.index()].dtype
-                    && same_element(program, at, old, value)
-            });
-            if let Some(old) = dying {
-                let end = spans[&value].1;
-                spans.entry(old).and_modify(|span| span.1 = end);
-                spans.remove(&value);
-                replace(program, value, old);
-            }
-        }
-    }
-}
-
-fn is_temporary(program: &Program, buffer: BufferId) -> bool {
-    matches!(program.buffers[buffer.index()].place, Place::Temporary { .. })
-}
-
-fn is_figure(program: &Program, buffer: BufferId) -> bool {
-    program.figures.iter().any(|(_, figure)| *figure == buffer)
-}
-
-/// Replaces a buffer everywhere; a kernel that had both gets one parameter for them.
-fn replace(program: &mut Program, from: BufferId, to: BufferId) {
-    program.figures.iter_mut().filter(|(_, figure)| *figure == from).for_each(|(_, figure)| *figure = to);
-    for run in &mut program.runs {
-        let Some(gone) = run.args.iter().position(|arg| arg.buffer == from) else { continue };
-        match run.args.iter().position(|arg| arg.buffer == to) {
-            None => run.args[gone].buffer = to,
-            Some(left) => {
-                run.args.remove(gone);
-                merge_params(&mut program.kernels[run.kernel.index()], ParamId(gone as u32), ParamId(left as u32));
-            }
-        }
-    }
 }
 
 fn merge_params(kernel: &mut Kernel, gone: ParamId, left: ParamId) {
@@ -232,79 +251,110 @@ fn touches(kernel: &Kernel, param: ParamId) -> Vec<Touch<'_>> {
     found
 }
 
-/// A last kernel that copies a value into its slot.
-fn append_copy(program: &mut Program, slot: BufferId, value: BufferId) {
-    let buffer = &program.buffers[value.index()];
-    let (dtype, len) = (buffer.dtype, buffer.len());
-    let mut builder =
-        super::build::KernelBuilder::new(format!("{} = {}", program.buffers[slot.index()].name, buffer.name));
-    builder.origin(buffer.origin);
-    let from = builder.param("from", dtype, len, Mode::In);
-    let to = builder.param("to", dtype, len, Mode::Out);
-    builder.vec(len as u64, |builder, i| {
-        let word = builder.load(from, Affine::var(i, 1));
-        builder.store(to, Affine::var(i, 1), word);
-    });
-    builder.cost(super::ir::Cost { flops: 0, bytes: 8 * len as u64 });
-    let args = [value, slot].map(|buffer| Arg { buffer, offset: 0 }).to_vec();
-    program.runs.push(Run { kernel: KernelId(program.kernels.len() as u32), args });
-    program.kernels.push(builder.finish());
-}
-
-/// Offsets of all temporaries; the size of the arena. Largest first, each at the lowest place that is free while
-/// it lives.
-fn assign(program: &mut Program, share: bool) -> usize {
-    let spans = spans(program);
-    let last = program.runs.len();
-    let mut waiting: Vec<(usize, usize, usize, BufferId)> = Vec::new();
-    for at in 0..program.buffers.len() {
-        let id = BufferId(at as u32);
-        if let (true, Some(&(from, to))) = (is_temporary(program, id), spans.get(&id)) {
-            let to = if is_figure(program, id) { last } else { to };
-            waiting.push(((program.buffers[at].len() * 4).next_multiple_of(ALIGN), from, to, id));
+impl Layout {
+    /// A last kernel that copies a value into its slot.
+    fn append_copy(&mut self, slot: BufferId, value: BufferId) {
+        let program = &mut self.program;
+        let buffer = &program.buffers[value.index()];
+        let (dtype, len) = (buffer.dtype, buffer.len());
+        let mut builder = KernelBuilder::new(format!("{} = {}", program.buffers[slot.index()].name, buffer.name));
+        builder.origin(buffer.origin);
+        let from = builder.param("from", dtype, len, Mode::In);
+        let to = builder.param("to", dtype, len, Mode::Out);
+        builder.vec(len as u64, |builder, i| {
+            let word = builder.load(from, Affine::var(i, 1));
+            builder.store(to, Affine::var(i, 1), word);
+        });
+        builder.cost(Cost { flops: 0, bytes: 8 * len as u64 });
+        for buffer in [value, slot] {
+            self.runs_of.entry(buffer).or_default().push(program.runs.len());
         }
+        let args = [value, slot].map(|buffer| Arg { buffer, offset: 0 }).to_vec();
+        program.runs.push(Run { kernel: KernelId(program.kernels.len() as u32), args });
+        program.kernels.push(builder.finish());
     }
-    waiting.sort_by_key(|&(bytes, from, _, id)| (std::cmp::Reverse(bytes), from, id));
-    let mut placed: Vec<(usize, usize, usize, usize)> = Vec::new();
-    let mut size = 0;
-    for (bytes, from, to, id) in waiting {
-        let mut busy: Vec<(usize, usize)> = placed
-            .iter()
-            .filter(|(_, _, other_from, other_to)| !share || (*other_from <= to && from <= *other_to))
-            .map(|&(start, end, ..)| (start, end))
-            .collect();
-        busy.sort_unstable();
-        let mut offset = 0;
-        for (start, end) in busy {
-            if offset + bytes <= start {
-                break;
+
+    /// Forgets temporaries that no run touches: they live on in other buffers.
+    fn drop_merged(&mut self) {
+        let mut kept: HashMap<BufferId, BufferId> = HashMap::new();
+        let mut buffers = Vec::new();
+        for (at, buffer) in std::mem::take(&mut self.program.buffers).into_iter().enumerate() {
+            let id = BufferId(at as u32);
+            if self.runs_of.contains_key(&id) || !matches!(buffer.place, Place::Temporary { .. }) {
+                kept.insert(id, BufferId(buffers.len() as u32));
+                buffers.push(buffer);
             }
-            offset = offset.max(end);
         }
-        placed.push((offset, offset + bytes, from, to));
-        size = size.max(offset + bytes);
-        program.buffers[id.index()].place = Place::Temporary { offset };
+        self.program.buffers = buffers;
+        let args = self.program.runs.iter_mut().flat_map(|run| &mut run.args).map(|arg| &mut arg.buffer);
+        let figures = self.program.figures.iter_mut().map(|(_, buffer)| buffer);
+        args.chain(figures).for_each(|buffer| *buffer = kept[buffer]);
+        self.runs_of = std::mem::take(&mut self.runs_of).into_iter().map(|(id, runs)| (kept[&id], runs)).collect();
+        self.figures = self.figures.iter().map(|id| kept[id]).collect();
     }
-    size
+
+    /// Offsets of all temporaries; the size of the arena. Largest first, each at the lowest place that is free
+    /// while it lives.
+    fn assign(&mut self, share: bool) -> usize {
+        let end = self.program.runs.len();
+        let mut waiting: Vec<(usize, usize, usize, BufferId)> = Vec::new();
+        for (at, buffer) in self.program.buffers.iter().enumerate() {
+            let id = BufferId(at as u32);
+            if let Some((from, to)) = self.span(id).filter(|_| self.is_temporary(id)) {
+                let to = if self.figures.contains(&id) { end } else { to };
+                waiting.push(((buffer.len() * 4).next_multiple_of(ALIGN), from, to, id));
+            }
+        }
+        waiting.sort_by_key(|&(bytes, from, _, id)| (std::cmp::Reverse(bytes), from, id));
+        let mut placed: Vec<Placed> = Vec::new();
+        let mut size = 0;
+        for (bytes, from, to, id) in waiting {
+            let offset = if share { lowest_free(&placed, bytes, from, to) } else { size };
+            let at = placed.partition_point(|other| other.start < offset);
+            placed.insert(at, Placed { start: offset, end: offset + bytes, from, to });
+            size = size.max(offset + bytes);
+            self.program.buffers[id.index()].place = Place::Temporary { offset };
+        }
+        size
+    }
+
+    fn report(&self, temporaries: usize) -> Report {
+        let mut report = Report { temporaries, ..Report::default() };
+        let mut sizes: Vec<(&Buffer, usize)> = Vec::new();
+        for (at, buffer) in self.program.buffers.iter().enumerate() {
+            let bytes = buffer.len() * 4;
+            match &buffer.place {
+                Place::Slot(_) => report.slots += bytes,
+                Place::Constant(_) => report.constants += bytes,
+                Place::Temporary { .. } => {}
+            }
+            if self.runs_of.contains_key(&BufferId(at as u32)) {
+                sizes.push((buffer, bytes));
+            }
+        }
+        sizes.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
+        let largest = sizes.iter().take(NAMED);
+        report.largest = largest.map(|(buffer, bytes)| (buffer.name.clone(), *bytes, buffer.origin)).collect();
+        report
+    }
 }
 
-fn report(program: &Program, temporaries: usize) -> Report {
-    let used = spans(program);
-    let mut report = Report { temporaries, ..Report::default() };
-    let mut sizes: Vec<(&Buffer, usize)> = Vec::new();
-    for (at, buffer) in program.buffers.iter().enumerate() {
-        let bytes = buffer.len() * 4;
-        match &buffer.place {
-            Place::Slot(_) => report.slots += bytes,
-            Place::Constant(_) => report.constants += bytes,
-            Place::Temporary { .. } => {}
+/// Bytes that are taken while some runs go by.
+struct Placed {
+    start: usize,
+    end: usize,
+    from: usize,
+    to: usize,
+}
+
+/// `placed` is in order of starts.
+fn lowest_free(placed: &[Placed], bytes: usize, from: usize, to: usize) -> usize {
+    let mut offset = 0;
+    for other in placed.iter().filter(|other| other.from <= to && from <= other.to) {
+        if offset + bytes <= other.start {
+            break;
         }
-        if used.contains_key(&BufferId(at as u32)) {
-            sizes.push((buffer, bytes));
-        }
+        offset = offset.max(other.end);
     }
-    sizes.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-    report.largest =
-        sizes.iter().take(NAMED).map(|(buffer, bytes)| (buffer.name.clone(), *bytes, buffer.origin)).collect();
-    report
+    offset
 }

@@ -48,7 +48,12 @@ pub fn of_steps(program: &Program, train: &Train, phase: usize) -> Split {
 
 /// The training-side nodes of a phase's watches: its figures but the objective itself.
 pub fn watched(train: &Train, phase: usize) -> Vec<NodeId> {
-    train.figures.iter().filter(|figure| figure.phase == phase && !figure.objective).map(|figure| figure.train).collect()
+    train
+        .figures
+        .iter()
+        .filter(|figure| figure.phase == phase && !figure.objective)
+        .map(|figure| figure.train)
+        .collect()
 }
 
 fn cut(program: &Program, outputs: &[NodeId], rows: AtomId, stepped: &[NodeId]) -> Split {
@@ -203,9 +208,7 @@ impl Rule<'_> {
             | Op::StopGradient => self.common(operands),
             Op::Broadcast { axes, .. } => self.common(operands).and_then(|axis| axes.get(axis).copied()),
             Op::Reshape { .. } => self.common(operands).and_then(|axis| self.reshaped(node, axis)),
-            Op::Transpose { perm } => {
-                self.common(operands).and_then(|axis| perm.iter().position(|&from| from == axis))
-            }
+            Op::Transpose { perm } => self.common(operands).and_then(|axis| perm.iter().position(|&from| from == axis)),
             Op::Slice { start, size, step } => self
                 .common(operands)
                 .filter(|&axis| is_zero(&start[axis]) && step[axis] == 1)

@@ -192,4 +192,3 @@ impl Walk<'_> {
         format!("{id} ({:?}): {reason}", self.program.node(id).kind)
     }
 }
-

@@ -60,7 +60,10 @@ impl<'a> EpochEnd<'a> {
     pub fn looks_at(&self, epoch: u64) -> bool {
         self.train.keep.is_some()
             || !self.stops.is_empty()
-            || self.blocks.iter().any(|block| block.every.epochs && (epoch + 1).is_multiple_of(block.every.count.max(1)))
+            || self
+                .blocks
+                .iter()
+                .any(|block| block.every.epochs && (epoch + 1).is_multiple_of(block.every.count.max(1)))
     }
 
     /// Whether some block is due after a number of steps.
@@ -108,12 +111,7 @@ impl<'a> EpochEnd<'a> {
     }
 
     /// `every`, `keep`, `stop`. Returns whether the train is to end.
-    pub fn finish(
-        &mut self,
-        session: &mut Session<'a>,
-        epoch: u64,
-        figures: &[(String, f32)],
-    ) -> Result<bool, Fault> {
+    pub fn finish(&mut self, session: &mut Session<'a>, epoch: u64, figures: &[(String, f32)]) -> Result<bool, Fault> {
         self.run_blocks(session, |every| every.epochs && (epoch + 1).is_multiple_of(every.count.max(1)))?;
         self.keep(session, epoch, figures)?;
         let mut stop = false;

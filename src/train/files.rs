@@ -81,7 +81,7 @@ pub fn load(path: &Path, wanted: &[(String, Type)]) -> Result<Vec<Value>, String
 fn load_one(path: &Path, file: &SafeTensors<'_>, name: &str, ty: &Type) -> Result<Value, String> {
     let found = file.tensor(name).map_err(|_| {
         let names = file.names();
-        let near = crate::diag::nearest(name, names.into_iter());
+        let near = crate::diag::nearest(name, names);
         let hint = near.map_or(String::new(), |near| format!("; it has {near}"));
         format!("{} has no {name}{hint}", path.display())
     })?;
@@ -115,7 +115,8 @@ mod tests {
     fn what_is_saved_reads_back_and_wrong_names_and_shapes_are_told() {
         let folder = std::env::temp_dir().join(format!("nnc-files-{}", std::process::id()));
         let path = folder.join("deep/a.safetensors");
-        let value = Value { ty: Type::new(DType::F32, [2]), words: vec![1.5f32.to_bits(), f32::MIN_POSITIVE.to_bits()] };
+        let value =
+            Value { ty: Type::new(DType::F32, [2]), words: vec![1.5f32.to_bits(), f32::MIN_POSITIVE.to_bits()] };
         let flag = Value { ty: Type::scalar(DType::Bool), words: vec![u32::MAX] };
         save(&path, &[("a.w".to_string(), value.clone()), ("flag".to_string(), flag.clone())]).unwrap();
         let wanted = [("flag".to_string(), flag.ty.clone()), ("a.w".to_string(), value.ty.clone())];

@@ -30,8 +30,6 @@ pub mod show;
 
 mod value;
 
-pub use report::{
-    EpochRecord, Fault, FaultKind, Outcome, Progress, Report, RunOptions, TrainStart, TrainSummary,
-};
+pub use report::{EpochRecord, Fault, FaultKind, Outcome, Progress, Report, RunOptions, TrainStart, TrainSummary};
 pub use session::run;
 pub use value::{Value, number};

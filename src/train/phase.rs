@@ -206,7 +206,8 @@ impl<'a> Phase<'a> {
             return Ok(Vec::new());
         }
         if !self.takes_columns {
-            let values = (0..self.fronts.watches.len()).map(|at| scalar(self.full.executable.figure(self.fronts.first + at)));
+            let values =
+                (0..self.fronts.watches.len()).map(|at| scalar(self.full.executable.figure(self.fronts.first + at)));
             return Ok(values.collect());
         }
         self.fronts.evaluate(session, self.train, self.full.executable.figure_types(), span)
@@ -245,7 +246,8 @@ impl Step {
         set: Option<&Dataset>,
         span: Span,
     ) -> Result<Self, Fault> {
-        let graph = lower::step(session.program, train, phase, rows as u64).map_err(|reason| internal(&reason, span))?;
+        let graph =
+            lower::step(session.program, train, phase, rows as u64).map_err(|reason| internal(&reason, span))?;
         let name = match train.phases[phase].name.as_str() {
             "" => format!("{} step, {rows} rows", train.name),
             phase => format!("{}.{phase} step, {rows} rows", train.name),

@@ -37,6 +37,9 @@ pub fn run(program: &Program, options: &RunOptions, report: &mut dyn Report) -> 
     Ok(session.outcome)
 }
 
+/// Outputs and the part they are computed on.
+type PreparedKey = (Vec<NodeId>, Option<(DataId, String)>);
+
 /// A run in progress.
 pub(super) struct Session<'a> {
     pub program: &'a Program,
@@ -47,7 +50,7 @@ pub(super) struct Session<'a> {
     pub scalars: Scalars,
     pub outcome: Outcome,
     /// What blocks of the action at hand compute again and again, by outputs and part.
-    prepared: HashMap<(Vec<NodeId>, Option<(DataId, String)>), Prepared>,
+    prepared: HashMap<PreparedKey, Prepared>,
     sets: HashMap<DataId, Rc<Dataset>>,
 }
 
@@ -161,8 +164,7 @@ impl<'a> Session<'a> {
         name: &str,
         span: Span,
     ) -> Result<Prepared, Fault> {
-        let prepared =
-            evaluate::prepare(self.program, self.engine.as_mut(), &mut self.memory, outputs, rows, name);
+        let prepared = evaluate::prepare(self.program, self.engine.as_mut(), &mut self.memory, outputs, rows, name);
         prepared.map_err(|reason| internal(&reason, span))
     }
 
@@ -197,7 +199,8 @@ impl<'a> Session<'a> {
         let set = self.set(part.data)?;
         let name = &self.program.data[part.data.index()].name;
         let rows = set.rows(&part.name).filter(|rows| !rows.is_empty());
-        let rows = rows.ok_or_else(|| Fault::new(FaultKind::Data, format!("{name}.{} has no rows", part.name), span))?;
+        let rows =
+            rows.ok_or_else(|| Fault::new(FaultKind::Data, format!("{name}.{} has no rows", part.name), span))?;
         Ok(Rows { rows: rows.into(), set, atom })
     }
 
@@ -267,9 +270,11 @@ impl<'a> Session<'a> {
         let mut count = 0;
         for action in actions {
             let writes = set_writes(action);
-            let reads_written = self.program.reachable(writes.iter().map(|(_, node)| *node)).into_iter().any(|id| {
-                matches!(self.program.node(id).kind, Kind::Read { slot, .. } if written.contains(&slot))
-            });
+            let reads_written = self
+                .program
+                .reachable(writes.iter().map(|(_, node)| *node))
+                .into_iter()
+                .any(|id| matches!(self.program.node(id).kind, Kind::Read { slot, .. } if written.contains(&slot)));
             let again = writes.iter().any(|(slot, _)| written.contains(slot));
             if set_seed(action) != Some(seed) || reads_written || again || count >= 64 {
                 break;

@@ -133,6 +133,9 @@ impl Run<'_> {
         let steps = self.length.steps_an_epoch.min(self.length.steps - self.step);
         for _ in 0..steps {
             let loss = self.one_step(session)?;
+            if self.step == 1 {
+                session.report.on_first_step();
+            }
             if !loss.is_finite() {
                 return Err(self.not_finite(session, loss, epoch));
             }
@@ -153,7 +156,9 @@ impl Run<'_> {
     /// Seed, clock, the order of rows, and now and then a copy of the slots.
     fn start_epoch(&mut self, session: &mut Session<'_>, epoch: u64) {
         self.set_epoch(session, epoch);
-        let due = self.copy.as_ref().is_none_or(|copy| self.step - copy.step >= STEPS_A_COPY);
+        // Blocks may change slots at an epoch's end, which steps done again would not see.
+        let apart = !self.train.every.is_empty();
+        let due = self.copy.as_ref().is_none_or(|copy| apart || self.step - copy.step >= STEPS_A_COPY);
         if due {
             let mut words = self.copy.take().map_or_else(Vec::new, |copy| copy.words);
             session.memory.main().save_into(&mut words);
@@ -229,18 +234,14 @@ impl Run<'_> {
         let what = format!("the loss of {} is {} at step {}", self.train.name, show::number(loss), self.step);
         let message = if self.length.epochs > 1 { format!("{what} (epoch {})", epoch + 1) } else { what };
         let mut fault = Fault::new(FaultKind::NotFinite, message, span);
-        match self.locate(session, epoch) {
-            Ok(Some(found)) => {
-                let told: Vec<String> = found
-                    .operands
-                    .iter()
-                    .map(|(low, high)| format!("{} .. {}", show::number(*low as f32), show::number(*high as f32)))
-                    .collect();
-                let text = format!("the first that is not finite: {} of operands in {}", found.operation, told.join(" and "));
-                fault.also.push((found.span, text));
-            }
-            // Where it came from is a help only; what happened is told in any case.
-            Ok(None) | Err(_) => {}
+        // Where it came from is a help only; what happened is told in any case.
+        if let Ok(Some(found)) = self.locate(session, epoch) {
+            let range =
+                |(low, high): &(f64, f64)| format!("{} .. {}", show::number(*low as f32), show::number(*high as f32));
+            let told: Vec<String> = found.operands.iter().map(range).collect();
+            let operation = found.operation;
+            let text = format!("the first that is not finite: {operation} of operands in {}", told.join(" and "));
+            fault.also.push((found.span, text));
         }
         fault.help("a smaller learning rate often helps; so does clipping the gradient")
     }

@@ -16,7 +16,7 @@ const POISON: u32 = 0x7fa0_0000;
 
 /// All ways of lowering against the interpreter, and against each other.
 pub fn check(name: &str, graph: &Graph, inputs: &[Array<f64>], tolerance: f64) {
-    let wanted = interpret(graph, inputs).unwrap();
+    let wanted = interpret(graph, inputs).expect("inputs fit");
     for fuse in [false, true] {
         let lowered = |share_memory| {
             let program =
@@ -125,7 +125,7 @@ fn outputs(
     let mut figures = program.figures.iter();
     let slot_buffer = |slot: SlotId| program.buffers.iter().position(|buffer| buffer.place == Place::Slot(slot));
     let one = |output: &nnc::ir::Output| match output.kind {
-        OutputKind::Figure(_) => read(figures.next().unwrap().1),
+        OutputKind::Figure(_) => read(figures.next().expect("one buffer a figure").1),
         OutputKind::Write(slot) => match slot_buffer(slot) {
             Some(at) => read(BufferId(at as u32)),
             None => words(&inputs[slot.index()]),

@@ -5,6 +5,7 @@ use nnc::grad::grad;
 use nnc::ir::interpret::Array;
 use nnc::ir::{Binary, Comparison, DType, Graph, Op, Origin, Owner, SlotId, Type, Unary, ValueId};
 use nnc::loops::ir::{Program, Stmt};
+use nnc::loops::print::print;
 use nnc::loops::{Options, lower, lower_with_report};
 use nnc::opt;
 
@@ -208,9 +209,12 @@ fn xor_in_all_ways() {
 #[test]
 fn mnist_step_is_a_handful_of_kernels() {
     let step = classifier(64, 784, 128, 10);
+    let start = std::time::Instant::now();
     let program = lower(&step.graph, &Options::default()).unwrap();
+    println!("{} nodes lowered in {:.2} ms", step.graph.nodes.len(), start.elapsed().as_secs_f64() * 1e3);
     assert!(program.runs.len() <= 12);
     insta::assert_snapshot!(outline(&program));
+    insta::assert_snapshot!("mnist_step_as_loops", print(&program, None));
 }
 
 #[test]
@@ -333,5 +337,43 @@ fn ten_thousand_nodes_are_lowered_quickly() {
     let program = lower(&graph, &Options::default()).unwrap();
     let seconds = start.elapsed().as_secs_f64();
     println!("{} nodes, {} kernels, {seconds:.2} s", graph.nodes.len(), program.kernels.len());
-    assert!(graph.nodes.len() > 7000 && seconds < 20.0, "{} nodes in {seconds} s", graph.nodes.len());
+    assert!(graph.nodes.len() > 7000 && seconds < 10.0, "{} nodes in {seconds} s", graph.nodes.len());
+}
+
+/// Sizes at which kernels are cut into panels.
+#[test]
+fn large_enough_for_panels() {
+    let step = classifier(60, 150, 96, 10);
+    let program = lower(&step.graph, &Options::default()).unwrap();
+    assert!(program.kernels.iter().any(|kernel| kernel.par.is_some()));
+    check("classifier", &step.graph, &step.inputs, 1e-3);
+}
+
+/// Random numbers, maps, rows, columns and a whole sum over one large array.
+#[test]
+fn large_arrays_in_panels() {
+    let mut step = Step::new();
+    let shape = [300, 190];
+    let x = step.slot("x", &shape, Owner::Parameter, -1.0, 1.0);
+    let small = step.slot("row", &[190], Owner::State, -1.0, 1.0);
+    let g = &mut step.graph;
+    let [seed, index, turn] = [7, 8, 9].map(|value| g.i32(value, O));
+    let noise = g.push(Op::Random { place: 11, base: 128, shape: shape.to_vec() }, vec![seed, index, turn], O);
+    let noisy = g.add(x, noise, O);
+    let squashed = g.unary(Unary::Tanh, noisy, O);
+    let rows = g.sum(squashed, &[1], O);
+    let most = g.max_of(squashed, &[0], O);
+    let columns = g.sum(squashed, &[0], O);
+    let both = g.add(columns, small, O);
+    let all = g.sum_all(noisy, O);
+    let wide = g.broadcast(both, &shape, &[1], O);
+    let next = g.mul(wide, squashed, O);
+    for (name, value) in [("rows", rows), ("most", most), ("all", all), ("noise", noise)] {
+        g.figure(name, value);
+    }
+    g.write(SlotId(0), next);
+    g.write(SlotId(1), both);
+    let program = lower(&step.graph, &Options::default()).unwrap();
+    assert!(program.kernels.iter().filter(|kernel| kernel.par.is_some()).count() >= 3);
+    check("large", &step.graph, &step.inputs, 1e-3);
 }

@@ -223,13 +223,8 @@ impl Build {
     }
 
     pub fn train(&mut self, data: Option<DataId>, loss: NodeId, writes: Vec<(SlotId, NodeId)>) -> Train {
-        let figure = Figure {
-            name: "loss".to_string(),
-            phase: 0,
-            train: loss,
-            val: data.map(|_| loss),
-            objective: true,
-        };
+        let figure =
+            Figure { name: "loss".to_string(), phase: 0, train: loss, val: data.map(|_| loss), objective: true };
         let subject = self.parameters();
         let columns = data.is_some();
         Train {

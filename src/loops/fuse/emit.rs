@@ -20,6 +20,8 @@ pub(super) struct Emitter<'a> {
     pub fates: &'a Fates,
     /// The buffer of each value in memory.
     pub buffers: &'a [Option<BufferId>],
+    /// Values of the open nest that are computed again rather than read back.
+    pub again: Vec<NodeId>,
     /// The statements so far.
     pub scope: Scope,
 }
@@ -73,7 +75,7 @@ impl Emitter<'_> {
     }
 
     fn readable(&self, node: NodeId) -> bool {
-        self.buffers[node.index()].is_some()
+        self.buffers[node.index()].is_some() && !self.again.contains(&node)
     }
 
     fn name(&self, node: NodeId) -> String {

@@ -21,11 +21,13 @@ mod tidy;
 mod view;
 mod wide;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::ir::{Const, Graph, Node, Op, OutputKind, ValueId};
 use crate::loops::ir::{Arg, Buffer, BufferId, KernelId, Place, Program, Run};
+use crate::loops::verify::MAX_STATEMENTS;
 
+use domain::Style;
 use emit::Emitter;
 use fate::{Class, Fates};
 use group::{Group, Groups, Kind};
@@ -50,39 +52,62 @@ pub fn fuse(graph: &Graph, fuse: bool) -> Result<Draft, String> {
     let groups = Groups::form(&graph, &fates, fuse);
     let stored = stored(&graph, &fates, &groups);
     let (mut program, buffers, writes) = buffers(&graph, &fates, &stored);
-    for kernel in order::order(&graph, &fates, &groups, fuse) {
+    let context = Context { graph: &graph, fates: &fates, buffers: &buffers, fuse };
+    for kernel in order::order(&graph, &fates, &groups, fuse)? {
         let members: Vec<&Group> = kernel.iter().filter_map(|at| groups.groups[*at].as_ref()).collect();
-        let scope = Scope::new(name(&graph, &members));
-        let mut emitter = Emitter { graph: &graph, fates: &fates, buffers: &buffers, scope };
-        for group in &members {
+        context.emit(&members, &mut program)?;
+    }
+    Ok(Draft { program, writes })
+}
+
+/// What emission reads.
+struct Context<'a> {
+    graph: &'a Graph,
+    fates: &'a Fates,
+    buffers: &'a [Option<BufferId>],
+    fuse: bool,
+}
+
+impl Context<'_> {
+    /// One kernel of all the groups; two of half of them if it becomes too long.
+    fn emit(&self, groups: &[&Group], program: &mut Program) -> Result<(), String> {
+        let scope = Scope::new(name(self.graph, groups));
+        let mut emitter =
+            Emitter { graph: self.graph, fates: self.fates, buffers: self.buffers, again: Vec::new(), scope };
+        for group in groups {
             match group.kind {
                 Kind::Loops => emitter.nest(group, None)?,
                 Kind::Product(product) => emitter.product(group, product)?,
                 Kind::Own => emitter.own(group.members[0])?,
             }
         }
+        if emitter.scope.statements() > MAX_STATEMENTS && groups.len() > 1 {
+            let (first, second) = groups.split_at(groups.len() / 2);
+            self.emit(first, program)?;
+            return self.emit(second, program);
+        }
         let (mut kernel, args) = emitter.scope.finish();
-        tidy::tidy(&mut kernel, fuse, members.len() == 1);
+        tidy::tidy(&mut kernel, self.fuse, groups.len() == 1);
         let args = args.into_iter().map(|buffer| Arg { buffer, offset: 0 }).collect();
         program.runs.push(Run { kernel: KernelId(program.kernels.len() as u32), args });
         program.kernels.push(kernel);
+        Ok(())
     }
-    Ok(Draft { program, writes })
 }
 
 /// Gives each output a value of its own: one that is computed, and not claimed by another written slot.
 fn separate_outputs(graph: &Graph) -> Graph {
     let mut graph = graph.clone();
-    let mut claimed: HashMap<ValueId, ()> = HashMap::new();
+    let mut claimed: HashSet<ValueId> = HashSet::new();
     for at in 0..graph.outputs.len() {
         let output = graph.outputs[at].clone();
         let node = graph.node(output.value).clone();
         let own_slot = matches!((&output.kind, &node.op), (OutputKind::Write(to), Op::Input(from)) if to == from);
         let given = matches!(&node.op, Op::Input(_) | Op::Const { value: Const::Table { .. }, .. });
         let written = matches!(output.kind, OutputKind::Write(_));
-        if own_slot || !(given || (written && claimed.contains_key(&output.value))) {
+        if own_slot || !(given || (written && claimed.contains(&output.value))) {
             if written {
-                claimed.insert(output.value, ());
+                claimed.insert(output.value);
             }
             continue;
         }
@@ -106,7 +131,7 @@ fn stored(graph: &Graph, fates: &Fates, groups: &Groups) -> Vec<bool> {
     }
     // Within a group reductions are remembered and cheap maps computed again; the others are kept.
     const AGAIN: u32 = 12;
-    for (_, group) in groups.iter() {
+    for (_, group) in groups.iter().filter(|(_, group)| group.domain.style == Style::Tree) {
         for &member in &group.members {
             let map = matches!(fates.class[member.index()], Class::Map | Class::View | Class::Made);
             if map && fates.cost[member.index()] > AGAIN && graph.ty(member).len() > group.domain.rows() {

@@ -49,7 +49,16 @@ impl Emitter<'_> {
             let kind = if vector { LoopKind::Vec } else { LoopKind::Seq };
             at[axis] = Affine::var(self.scope.open(kind, group.domain.axes[axis].0), 1);
         }
+        if group.domain.style == Style::Lanes {
+            // Lanes reading back what lanes wrote, through loops cut differently, is beyond the verifier's proof.
+            let maps = group
+                .members
+                .iter()
+                .filter(|member| matches!(self.fates.class[member.index()], Class::Map | Class::View));
+            self.again = maps.copied().collect();
+        }
         self.row(group, given, &mut at)?;
+        self.again.clear();
         kept.iter().for_each(|_| self.scope.close(Vec::new()));
         Ok(())
     }
@@ -121,7 +130,16 @@ impl Emitter<'_> {
             return Ok(());
         }
         let axes: Vec<usize> = (0..pass.domain.axes.len()).filter(|&axis| pass.domain.axes[axis].1).collect();
-        let results = self.walk(&members, pass, &axes, at)?;
+        // Chains of columns are cut into blocks; what is stored at each point is not, and then runs on its own.
+        let columns =
+            pass.domain.style == Style::Lanes && axes.last().is_some_and(|&axis| pass.domain.axes[axis].0 > BLOCK);
+        let reduces = |member: &&NodeId| !columns || self.fates.class[member.index()] == Class::Reduce;
+        let (blocked, points): (Vec<&NodeId>, Vec<&NodeId>) = members.iter().partition(reduces);
+        let mut results = Vec::new();
+        for part in [blocked, points].into_iter().filter(|part| !part.is_empty()) {
+            let part: Vec<NodeId> = part.into_iter().copied().collect();
+            results.extend(self.walk(&part, pass, &axes, at)?);
+        }
         for (node, result) in results {
             let spot = self.spot(pass.domain, node, at)?;
             self.scope.remember(node, &spot.index, result);
@@ -151,14 +169,15 @@ impl Emitter<'_> {
         if !lanes {
             return self.innermost(members, pass, axis, Affine::default(), size, at);
         }
-        let products = members.iter().all(|&member| self.is_chain(member));
+        let products =
+            members.iter().all(|&member| self.is_chain(member) || self.fates.class[member.index()] != Class::Reduce);
         if size <= BLOCK || products {
             return self.innermost(members, pass, axis, Affine::default(), size, at);
         }
         let block = self.scope.open(LoopKind::Seq, size / BLOCK);
         let parts = self.innermost(members, pass, axis, Affine::var(block, BLOCK as i64), BLOCK, at)?;
         let whole = self.chain(parts);
-        if size % BLOCK == 0 {
+        if size.is_multiple_of(BLOCK) {
             return Ok(whole);
         }
         let start = Affine::constant((size - size % BLOCK) as i64);

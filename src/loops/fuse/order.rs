@@ -19,13 +19,17 @@ const TINY: f64 = 1100.0;
 const BUNDLE: f64 = 8000.0;
 /// Most nests of a bundle.
 const NESTS: usize = 12;
-/// Most statements of a bundle.
-const STATEMENTS: u32 = 250;
+/// Most statements of a bundle, values used twice counted twice.
+const STATEMENTS: u32 = 600;
 
 /// The groups of each kernel, in order.
-pub(super) fn order(graph: &Graph, fates: &Fates, groups: &Groups, fuse: bool) -> Vec<Vec<usize>> {
+///
+/// # Errors
+/// If the groups are not acyclic.
+pub(super) fn order(graph: &Graph, fates: &Fates, groups: &Groups, fuse: bool) -> Result<Vec<Vec<usize>>, String> {
     let times: HashMap<usize, f64> = groups.iter().map(|(at, group)| (at, estimate(graph, fates, group))).collect();
     let sequence = sequence(graph, groups, &times, fuse);
+    check_topological(groups, &sequence)?;
     let mut kernels: Vec<Vec<usize>> = Vec::new();
     let (mut time, mut statements) = (0.0, 0);
     for at in sequence {
@@ -47,7 +51,21 @@ pub(super) fn order(graph: &Graph, fates: &Fates, groups: &Groups, fuse: bool) -
         kernels.push(vec![at]);
         (time, statements) = (times[&at], mine);
     }
-    kernels
+    Ok(kernels)
+}
+
+/// Every group once, after all that it reads.
+fn check_topological(groups: &Groups, sequence: &[usize]) -> Result<(), String> {
+    let place: HashMap<usize, usize> = sequence.iter().enumerate().map(|(place, at)| (*at, place)).collect();
+    for (at, group) in groups.iter() {
+        let mine = place.get(&at).ok_or_else(|| format!("the group of {} is part of a cycle", group.members[0]))?;
+        if let Some(late) =
+            groups.before(at).into_iter().find(|before| place.get(before).is_none_or(|other| other >= mine))
+        {
+            return Err(format!("the group of {} runs before group {late}, which it reads", group.members[0]));
+        }
+    }
+    Ok(())
 }
 
 /// Kahn's walk: among what is ready, the kind (tiny or not) of the group before, then the earliest.

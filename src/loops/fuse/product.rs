@@ -110,7 +110,7 @@ impl Axes {
         let last = self.over.last();
         let along_a = last.is_some_and(|pair| pair.0 + 1 == a.rank());
         let along_b = last.is_some_and(|pair| pair.1 + 1 == b.rank());
-        (m == 1 && n == 1) || (n == 1 && along_a) || (m == 1 && n != 1 && along_b)
+        if n == 1 { m == 1 || along_a } else { m == 1 && along_b }
     }
 
     /// Whether the summed axes are one axis in both operands, as `gemm` needs.

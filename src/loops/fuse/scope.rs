@@ -33,6 +33,8 @@ pub(super) struct Scope {
     var_level: Vec<usize>,
     value_level: Vec<usize>,
     memo: HashMap<(NodeId, Vec<Affine>), ValueId>,
+    constants: HashMap<(DType, u32), ValueId>,
+    statements: usize,
     /// Origin of the statements that are made now.
     pub origin: Origin,
 }
@@ -64,6 +66,8 @@ impl Scope {
             var_level: Vec::new(),
             value_level: Vec::new(),
             memo: HashMap::new(),
+            constants: HashMap::new(),
+            statements: 0,
             origin: Origin::default(),
         }
     }
@@ -118,6 +122,15 @@ impl Scope {
 
     /// Defines a value, as far out as its operands allow.
     pub fn define(&mut self, op: ScalarOp, dtype: DType) -> ValueId {
+        let constant = match &op {
+            ScalarOp::F32(bits) => Some((dtype, *bits)),
+            ScalarOp::I32(value) => Some((dtype, *value as u32)),
+            ScalarOp::Bool(value) => Some((dtype, u32::from(*value))),
+            _ => None,
+        };
+        if let Some(&value) = constant.and_then(|key| self.constants.get(&key)) {
+            return value;
+        }
         let mut level = 0;
         op.for_each_operand(|operand| level = level.max(self.value_level[operand.index()]));
         match &op {
@@ -128,6 +141,10 @@ impl Scope {
         let value = self.fresh(dtype);
         self.value_level[value.index()] = level;
         self.levels[level].body.push(Stmt::Let { value, op });
+        self.statements += 1;
+        if let Some(key) = constant {
+            self.constants.insert(key, value);
+        }
         value
     }
 
@@ -168,6 +185,11 @@ impl Scope {
         self.memo.insert(key, value);
     }
 
+    /// Statements so far.
+    pub fn statements(&self) -> usize {
+        self.statements
+    }
+
     /// The finished kernel, and the buffer of each parameter.
     pub fn finish(mut self) -> (Kernel, Vec<BufferId>) {
         if let Some(root) = self.levels.pop() {
@@ -176,7 +198,9 @@ impl Scope {
         (self.kernel, self.args)
     }
 
+    /// The innermost body, for one statement more.
     fn here(&mut self) -> &mut Vec<Stmt> {
+        self.statements += 1;
         let last = self.levels.len() - 1;
         &mut self.levels[last].body
     }

@@ -275,9 +275,10 @@ fn cut_panels(kernel: &mut Kernel) {
     let time = f64::max(products / 50.0 + others / 16.0, kernel.cost.bytes as f64 / 32.0);
     let Some((extent, step)) = common_extent(&kernel.body).filter(|_| time >= WHOLE) else { return };
     let panels = ((time / PANEL) as u64).clamp(2, PANELS).min(extent.div_ceil(step));
-    let by = match kernel.body.iter().any(|stmt| matches!(stmt, Stmt::Gemm(_))) {
-        true => extent.div_ceil(2 * extent.div_ceil(96)).next_multiple_of(step),
-        false => extent.div_ceil(panels).next_multiple_of(step),
+    let columns = kernel.body.iter().find_map(|stmt| if let Stmt::Gemm(gemm) = stmt { Some(gemm.n) } else { None });
+    let by = match columns {
+        Some(columns) => product_rows(extent, columns, kernel.body.len() > 1),
+        None => extent.div_ceil(panels).next_multiple_of(step),
     };
     if by >= extent {
         return;
@@ -290,6 +291,14 @@ fn cut_panels(kernel: &mut Kernel) {
         }
     }
     kernel.par = Some(Par { extent, by });
+}
+
+/// Rows of a panel of a product: two panels for each 96 rows, in sixes; with an epilogue, at most 64 KB of results.
+fn product_rows(rows: u64, columns: u64, epilogue: bool) -> u64 {
+    const RESULTS: u64 = 64 * 1024 / 4;
+    let even = rows.div_ceil(2 * rows.div_ceil(96)).next_multiple_of(6);
+    let fitting = (RESULTS / columns.max(1) / 6 * 6).max(6);
+    if epilogue { even.min(fitting) } else { even }
 }
 
 fn product_work(stmt: &Stmt) -> f64 {

@@ -34,10 +34,11 @@ impl Engine for Jit {
     fn compile(&mut self, name: &str, graph: Graph, memory: &mut Memory) -> Result<Box<dyn Executable>, String> {
         let mut program = loops::lower(&graph, &loops::Options::default())?;
         program.name = name.to_string();
-        program.kernels.iter_mut().for_each(math::expand);
+        // Before the expansion: the limit on a kernel's statements is of what fusion makes.
         if self.verify {
             verify::verify(&program)?;
         }
+        program.kernels.iter_mut().for_each(math::expand);
         let module = jit::compile(&program.kernels, &self.compile).map_err(|error| error.to_string())?;
         let bindings = memory.bind(&graph)?;
         let machine = load(&program, &module, &bindings, memory, &self.pool)?;
@@ -87,6 +88,11 @@ fn temporary_bytes(program: &Program) -> usize {
 impl Executable for Compiled {
     fn step(&mut self, _memory: &mut Memory) -> Result<(), String> {
         self.machine.step();
+        Ok(())
+    }
+
+    fn step_timed(&mut self, _memory: &mut Memory, times: &mut [u64]) -> Result<(), String> {
+        self.machine.step_timed(times);
         Ok(())
     }
 
