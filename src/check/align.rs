@@ -95,7 +95,10 @@ impl Checker<'_> {
             1 => {
                 let axes = ways.swap_remove(0);
                 let only_ones = high.iter().enumerate().all(|(axis, dim)| axes.contains(&axis) || dim.is_one());
-                if only_ones && !low.is_empty() {
+                // In front an axis of 1 changes nothing (one row is a batch of one); behind, `[N, 1]` against `[N]`,
+                // it would make a square of a column.
+                let in_front = axes.iter().rev().zip((0..high.len()).rev()).all(|(axis, last)| *axis == last);
+                if only_ones && !in_front && !low.is_empty() {
                     let message = format!("shapes {large} and {small} differ by axes of size 1");
                     self.report(
                         Diagnostic::new(Code::E0303, message, self.operator.unwrap_or(spans[0]))

@@ -58,8 +58,13 @@ impl Checker<'_> {
             },
             (Value::Bool(known), _) | (_, Value::Bool(known)) if matches!(op, BinaryOp::And | BinaryOp::Or) => {
                 let other = if matches!(left, Value::Bool(_)) { right } else { left };
+                let truth = self.truth(other, span);
                 let decides = *known == (op == BinaryOp::Or);
-                Some(if decides { Value::Bool(*known) } else { other.clone() })
+                Some(match truth {
+                    None => Value::Unknown,
+                    Some(_) if decides => Value::Bool(*known),
+                    Some(truth) => Value::Tensor(truth),
+                })
             }
             (Value::Text(a), Value::Text(b)) => match op {
                 BinaryOp::Eq => Some(Value::Bool(a == b)),

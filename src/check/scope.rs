@@ -280,6 +280,16 @@ impl Checker<'_> {
             names.extend(self.program.data[data.index()].columns.iter().map(|column| column.name.clone()));
         }
         names.extend(super::intrinsics::Intrinsic::words().map(str::to_string));
+        if self.phase.epoch_end {
+            let figures = self.phase.figures.clone();
+            if let Some(near) = nearest(name, figures.iter().map(String::as_str)) {
+                return self.report(
+                    Diagnostic::new(Code::E0502, format!("this train has no figure `{name}`"), span)
+                        .help(format!("did you mean `{near}`?"))
+                        .fix(span, near),
+                );
+            }
+        }
         names.sort();
         // Where columns are in error any name may be one of them, except that of something called.
         if self.files[self.frame().file].missing.is_some() || self.unparsed.binds(name) {
