@@ -2,6 +2,7 @@
 mod cli;
 mod data;
 mod diag;
+mod errors;
 mod fuse;
 mod grad;
 mod house;
