@@ -58,6 +58,10 @@ impl Checker<'_> {
                         given = Vec::new();
                         made
                     }
+                    // `x |> frozen(m)`: what it gives is applied.
+                    Value::Intrinsic(Intrinsic::Frozen | Intrinsic::Clone) => {
+                        self.call(target, std::mem::take(&mut given), stage.span, callee.span, "")
+                    }
                     other => other,
                 };
                 given.insert(0, (None, value, from));

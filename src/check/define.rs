@@ -106,14 +106,16 @@ impl Checker<'_> {
             TypeKind::Tuple(types) => Value::Tuple(types.iter().map(|ty| self.open_type(ty)).collect::<Vec<_>>().into()),
             TypeKind::Tensor { elem, shape } => {
                 let mut dims = Vec::new();
+                // Every dim gets its name, whatever stands before it.
+                let mut known = true;
                 for item in shape {
                     match item {
                         ShapeItem::Dim(expr) => match self.open_shape_dim(expr) {
                             Some(dim) => dims.push(dim),
-                            None => return Value::Unknown,
+                            None => known = false,
                         },
                         // `...` may be any number of axes: what is done with them only a use can tell.
-                        ShapeItem::Ellipsis(_) => return Value::Unknown,
+                        ShapeItem::Ellipsis(_) => known = false,
                     }
                 }
                 let elem = match elem {
@@ -125,6 +127,9 @@ impl Checker<'_> {
                         None => return Value::Unknown,
                     },
                 };
+                if !known {
+                    return Value::Unknown;
+                }
                 Value::Tensor(self.open_tensor(elem, dims, ty.span))
             }
         }

@@ -141,7 +141,7 @@ impl Checker<'_> {
     }
 
     fn not_set(&mut self, path: &Path) -> Value {
-        let text = self.sources.text(path.span).to_string();
+        let text = self.sources.text(path.span).trim().trim_start_matches("next ").to_string();
         self.report(
             Diagnostic::new(Code::E0403, format!("`next {text}` has not been set yet"), path.span)
                 .help(format!("`next {text} = ...` must stand above")),

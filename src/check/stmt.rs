@@ -298,8 +298,15 @@ impl Checker<'_> {
 
     /// Sets a slot for the next step.
     pub(super) fn write(&mut self, slot: &SlotValue, value: &Value, value_span: Span, span: Span) {
-        let Some(tensor) = self.tensor_like(value, &slot.elem, value_span) else { return };
-        let Some(tensor) = self.fit(tensor, &slot.shape, value_span, "the new value") else { return };
+        // What is not known (open, or in error) counts as set: `next name` further down is no second error.
+        let tensor = match value {
+            Value::Unknown => self.read(slot, span),
+            known => {
+                let Some(tensor) = self.tensor_like(known, &slot.elem, value_span) else { return };
+                let Some(tensor) = self.fit(tensor, &slot.shape, value_span, "the new value") else { return };
+                tensor
+            }
+        };
         let earlier = self.phase.writes.iter().find(|(written, _, _)| *written == slot.slot).map(|write| write.2);
         let owner = self.program.slot(slot.slot).owner;
         match earlier {
