@@ -237,6 +237,10 @@ impl Checker<'_> {
     /// Binds arguments to declared names in the frame at hand: positional before named, then defaults.
     pub(super) fn bind_args(&mut self, args: &[Arg], given: Vec<Given>, of: &str, defined: Span, span: Span) -> bool {
         let Some(mut values) = self.assign(args, given, of, defined, span) else { return false };
+        // What follows from a value in error stays silent.
+        if values.iter().flatten().any(|(value, _)| matches!(value, Value::Unknown)) {
+            return false;
+        }
         let mut fine = true;
         for (arg, value) in args.iter().zip(&mut values) {
             let (value, place) = match (value.take(), &arg.default) {
@@ -320,7 +324,8 @@ impl Checker<'_> {
         if kind == FrameKind::Fn && !self.open {
             let message = format!("a `fn` owns nothing: it cannot make a `{}`", def.ast.name.text);
             return self.report(
-                Diagnostic::new(Code::E0403, message, place).help("make it outside and pass it in, or make this a `layer`"),
+                Diagnostic::new(Code::E0403, message, place)
+                    .help("make it outside and pass it in, or make this a `layer`"),
             );
         }
         let settings = self.settings(definition, given, place);

@@ -103,10 +103,11 @@ impl Checker<'_> {
         match &ty.kind {
             TypeKind::Dim(name) => Value::size(self.open_dim(&name.text, name.span)),
             TypeKind::Word(_) => Value::Unknown,
-            TypeKind::Tuple(types) => Value::Tuple(types.iter().map(|ty| self.open_type(ty)).collect::<Vec<_>>().into()),
+            TypeKind::Tuple(types) => {
+                Value::Tuple(types.iter().map(|ty| self.open_type(ty)).collect::<Vec<_>>().into())
+            }
             TypeKind::Tensor { elem, shape } => {
                 let mut dims = Vec::new();
-                // Every dim gets its name, whatever stands before it.
                 let mut known = true;
                 for item in shape {
                     match item {
@@ -127,10 +128,7 @@ impl Checker<'_> {
                         None => return Value::Unknown,
                     },
                 };
-                if !known {
-                    return Value::Unknown;
-                }
-                Value::Tensor(self.open_tensor(elem, dims, ty.span))
+                if known { Value::Tensor(self.open_tensor(elem, dims, ty.span)) } else { Value::Unknown }
             }
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Elaborated {
     pub loss: Option<Tensor>,
     /// Watched values by name.
     pub watches: Vec<(String, Tensor)>,
+    /// Names of all figures, also of those in error: rules may name them.
+    pub names: Vec<String>,
     /// Parameters that are trained.
     pub trained: Vec<SlotId>,
     /// Whether columns were named.
@@ -113,7 +115,8 @@ impl Checker<'_> {
             Value::Data(data) => Some(data),
             Value::Part(part) if part.name == "train" => Some(part.data),
             Value::Part(part) => {
-                let message = format!("a train never sees `{}`: it takes a whole set and uses its train part", part.name);
+                let message =
+                    format!("a train never sees `{}`: it takes a whole set and uses its train part", part.name);
                 self.error(Code::E0501, message, on.span);
                 None
             }
@@ -160,6 +163,7 @@ impl Checker<'_> {
             subject: Vec::new(),
             seed: self.seed,
         };
+        let mut names = Vec::new();
         for (at, (phase, times, stmts)) in sorted.phases.iter().enumerate() {
             let word = phase.as_ref().map(|phase| phase.text.clone()).unwrap_or_default();
             let times = match times {
@@ -170,10 +174,20 @@ impl Checker<'_> {
                 None => 1,
             };
             let stmts: Vec<Stmt> = sorted.shared.iter().cloned().chain(stmts.iter().cloned()).collect();
-            self.train_phase(&mut train, at, word, times, &stmts, (data, rows), subject.as_ref(), validated);
+            self.train_phase(
+                &mut train,
+                at,
+                word,
+                times,
+                &stmts,
+                (data, rows),
+                subject.as_ref(),
+                validated,
+                &mut names,
+            );
         }
         self.check_length(&mut train, &sorted, span);
-        self.train_rules(&mut train, &sorted, (data, rows));
+        self.train_rules(&mut train, &sorted, (data, rows), names);
         self.subject_slots(&mut train, subject.as_ref());
         if let Some(Value::Instance(instance)) = subject {
             let phases = sorted
@@ -258,6 +272,7 @@ impl Checker<'_> {
         place: (Option<DataId>, AtomId),
         subject: Option<&Value>,
         validated: bool,
+        names: &mut Vec<String>,
     ) {
         self.phase = self.phase_at(place.0, place.1, true);
         let step = self.elaborate(stmts, subject, true);
@@ -284,6 +299,12 @@ impl Checker<'_> {
             train.figures.push(Figure { name: full(figure), phase: at, train: tensor.node, val, objective: false });
         }
         train.subject.extend(&step.trained);
+        for figure in step.names.iter().map(|figure| full(figure)) {
+            if validated && step.columns {
+                names.push(format!("val.{figure}"));
+            }
+            names.push(figure);
+        }
         train.phases.push(Step {
             name,
             times,
@@ -295,8 +316,15 @@ impl Checker<'_> {
 
     /// A phase's statements in the mode of `self.phase`.
     pub(super) fn elaborate(&mut self, stmts: &[Stmt], subject: Option<&Value>, training: bool) -> Elaborated {
-        let mut result =
-            Elaborated { writes: Vec::new(), loss: None, watches: Vec::new(), trained: Vec::new(), columns: false, output: None };
+        let mut result = Elaborated {
+            writes: Vec::new(),
+            loss: None,
+            watches: Vec::new(),
+            names: Vec::new(),
+            trained: Vec::new(),
+            columns: false,
+            output: None,
+        };
         let frame = self.frame_mut();
         frame.counters.clear();
         self.scoped(|checker| {
@@ -328,6 +356,7 @@ impl Checker<'_> {
             StmtKind::State(_) => {}
             StmtKind::Minimize { objective, groups } => {
                 let value = self.eval(objective);
+                result.names.push("loss".into());
                 let Some(loss) = self.objective(&value, objective.span) else {
                     // What else is wrong in the statement is said as well.
                     for group in groups {
@@ -381,6 +410,7 @@ impl Checker<'_> {
             Some(name) => name.text.clone(),
             None => watch_name(&named.value).unwrap_or_else(|| self.sources.text(named.value.span).to_string()),
         };
+        result.names.push(name.clone());
         let Some(tensor) = self.number_of(&value, named.value.span) else { return };
         if !tensor.shape.is_empty() {
             let message = format!("a watched figure is a scalar, this is {}", self.show_type(&tensor));
@@ -423,10 +453,19 @@ impl Checker<'_> {
     }
 
     /// `every`, `stop`, `keep`.
-    fn train_rules(&mut self, train: &mut Train, sorted: &Sorted, place: (Option<DataId>, AtomId)) {
-        let mut figures: Vec<String> = train.figures.iter().map(|figure| figure.name.clone()).collect();
-        figures.extend(train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)));
-        let fresh = |checker: &Self| Phase { data: None, rows: None, figures: figures.clone(), ..checker.phase_at(place.0, place.1, false) };
+    fn train_rules(
+        &mut self,
+        train: &mut Train,
+        sorted: &Sorted,
+        place: (Option<DataId>, AtomId),
+        figures: Vec<String>,
+    ) {
+        let fresh = |checker: &Self| Phase {
+            data: None,
+            rows: None,
+            figures: figures.clone(),
+            ..checker.phase_at(place.0, place.1, false)
+        };
         for stmt in &sorted.every {
             self.phase = fresh(self);
             self.every(train, stmt);
@@ -493,9 +532,13 @@ impl Checker<'_> {
             slots.extend(self.slots_of(*instance));
         }
         for phase in &train.phases {
-            slots.extend(phase.writes.iter().map(|(slot, _)| *slot).filter(|slot| {
-                matches!(self.program.slot(*slot).owner, Owner::Parameter | Owner::State)
-            }));
+            slots.extend(
+                phase
+                    .writes
+                    .iter()
+                    .map(|(slot, _)| *slot)
+                    .filter(|slot| matches!(self.program.slot(*slot).owner, Owner::Parameter | Owner::State)),
+            );
         }
         slots.sort();
         slots.dedup();
