@@ -18,12 +18,12 @@ fn example(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.nn"))
 }
 
-fn each_runs(folder: &str) {
+fn each_runs(folder: &str, way: Way) {
     let files = files_in(folder, "nn");
     assert!(!files.is_empty(), "no program in {folder}");
     for path in files {
         let started = std::time::Instant::now();
-        let ran = run_file(&path, JIT);
+        let ran = run_file(&path, way);
         let steps: u64 = ran.outcome.trains.iter().map(|train| train.steps).sum();
         println!("{:<40} {steps:>7} steps {:>7.2} s", path.display(), started.elapsed().as_secs_f64());
         assert!(ran.warnings.is_empty(), "{}: {:?}", path.display(), ran.warnings);
@@ -36,12 +36,12 @@ fn each_runs(folder: &str) {
 
 #[test]
 fn every_example_runs() {
-    each_runs("examples");
+    each_runs("examples", JIT);
 }
 
 #[test]
 fn every_program_of_the_course_runs() {
-    each_runs("tests/course");
+    each_runs("tests/course", JIT);
 }
 
 #[test]
@@ -77,7 +77,8 @@ fn runs_repeat_bit_for_bit_on_any_number_of_threads() {
 #[test]
 fn every_program_on_real_data_runs() {
     match std::env::var_os("NNC_DATA").filter(|folder| !folder.is_empty()) {
-        Some(_) => each_runs("tests/real"),
+        // Results do not depend on threads; time does.
+        Some(_) => each_runs("tests/real", Way { threads: 2, verify: false, ..JIT }),
         None => println!("skipped: tests/real/*.nn need the data sets; NNC_DATA names their folder"),
     }
 }

@@ -2,7 +2,10 @@
 mod cli;
 mod data;
 mod diag;
+mod docs;
+mod examples;
 mod fuse;
+mod golden;
 mod grad;
 mod house;
 mod ir;
@@ -12,5 +15,6 @@ mod loops;
 mod lower;
 mod math;
 mod opt;
+mod programs;
 mod session;
 mod syntax;

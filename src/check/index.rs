@@ -37,7 +37,11 @@ impl Checker<'_> {
                     }
                 }
                 [IndexItem::Slice(from, to, _)] => self.slice_known(&value, from.as_ref(), to.as_ref(), span),
-                _ => self.error(Code::E0307, "a list has one index", span),
+                // Several axes: the list is wanted as a tensor.
+                _ => match self.tensor(&value, base.span) {
+                    Some(tensor) => self.index_tensor(tensor, items, span),
+                    None => Value::Unknown,
+                },
             },
             Value::Tensor(_) | Value::Slot(_) => match self.tensor(&value, base.span) {
                 Some(tensor) => self.index_tensor(tensor, items, span),
