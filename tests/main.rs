@@ -2,8 +2,11 @@
 mod cli;
 mod data;
 mod diag;
+mod docs;
 mod errors;
+mod examples;
 mod fuse;
+mod golden;
 mod grad;
 mod house;
 mod ir;
@@ -13,5 +16,6 @@ mod loops;
 mod lower;
 mod math;
 mod opt;
+mod programs;
 mod session;
 mod syntax;
