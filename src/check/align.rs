@@ -114,8 +114,8 @@ impl Checker<'_> {
                     .also(spans[2], format!("this has shape {large}"))
                     .help("axes are matched by name, in order");
                 if let Some(dim) = missing {
-                    diagnostic =
-                        diagnostic.help(format!("no axis of {large} is {}; axes are matched by name", atoms.show_full(dim)));
+                    diagnostic = diagnostic
+                        .help(format!("no axis of {large} is {}; axes are matched by name", atoms.show_full(dim)));
                     diagnostic = self.origins(diagnostic, &[dim]);
                 }
                 self.report(diagnostic);

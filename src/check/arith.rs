@@ -189,9 +189,10 @@ impl Checker<'_> {
         let (a, b) = self.pair(left, right)?;
         for (tensor, place) in [(&a, left.1), (&b, right.1)] {
             if let Elem::Class(_) = tensor.elem {
-                let diagnostic = Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", span)
-                    .also(place, "this holds classes")
-                    .help("use `one_hot(...)`, or `f32(...)` for the class number");
+                let diagnostic =
+                    Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", span)
+                        .also(place, "this holds classes")
+                        .help("use `one_hot(...)`, or `f32(...)` for the class number");
                 self.report(diagnostic);
                 return None;
             }
@@ -210,7 +211,8 @@ impl Checker<'_> {
             return Some((a, b));
         }
         let a = self.tensor(&left.0, left.1)?;
-        let b = if known(&right.0) { self.number_like(&right.0, &a, right.1)? } else { self.tensor(&right.0, right.1)? };
+        let b =
+            if known(&right.0) { self.number_like(&right.0, &a, right.1)? } else { self.tensor(&right.0, right.1)? };
         Some((a, b))
     }
 
@@ -346,7 +348,8 @@ impl Checker<'_> {
             let factors: Vec<String> = a.shape[1..].iter().map(|dim| self.program.atoms.show(dim)).collect();
             return format!("flatten first: {} = {}", factors.join("×"), inner.unwrap_or_default());
         }
-        let swapped = |dims: &[Dim], with: &Dim| dims.last().is_some_and(|dim| self.program.atoms.same(dim, with) == Some(true));
+        let swapped =
+            |dims: &[Dim], with: &Dim| dims.last().is_some_and(|dim| self.program.atoms.same(dim, with) == Some(true));
         if b.shape.len() == 2 && a.shape.last().is_some_and(|dim| swapped(&b.shape, dim)) {
             return "transpose the second operand: `@ transpose(...)`".to_string();
         }
@@ -450,9 +453,10 @@ impl Checker<'_> {
     pub(super) fn number_of(&mut self, value: &Value, span: Span) -> Option<Tensor> {
         let tensor = self.tensor(value, span)?;
         if let Elem::Class(_) = tensor.elem {
-            let diagnostic = Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", span)
-                .here("this holds classes")
-                .help("use `one_hot(...)`, or `f32(...)` for the class number");
+            let diagnostic =
+                Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", span)
+                    .here("this holds classes")
+                    .help("use `one_hot(...)`, or `f32(...)` for the class number");
             self.report(diagnostic);
             return None;
         }

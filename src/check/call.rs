@@ -316,7 +316,8 @@ impl Checker<'_> {
         if kind == FrameKind::Fn && !self.open {
             let message = format!("a `fn` owns nothing: it cannot make a `{}`", def.ast.name.text);
             return self.report(
-                Diagnostic::new(Code::E0403, message, place).help("make it outside and pass it in, or make this a `layer`"),
+                Diagnostic::new(Code::E0403, message, place)
+                    .help("make it outside and pass it in, or make this a `layer`"),
             );
         }
         let settings = self.settings(definition, given, place);

@@ -139,7 +139,11 @@ impl Checker<'_> {
             };
             let mut numbers = Vec::new();
             let Some(shape) = self.known_table(&items, &mut numbers, &mut true) else {
-                self.error(Code::E0601, "the rows of a column are known numbers, or lists of one shape", arg.value.span);
+                self.error(
+                    Code::E0601,
+                    "the rows of a column are known numbers, or lists of one shape",
+                    arg.value.span,
+                );
                 return None;
             };
             if let Some((other, other_shape, values)) = columns.first() {
@@ -243,7 +247,8 @@ impl Checker<'_> {
     fn joined(&mut self, parts: Vec<Column>, span: Span) -> Option<Column> {
         for part in &parts {
             if part.text || part.classes.is_some() {
-                let message = format!("`{}` holds {}, not numbers", part.name, if part.text { "texts" } else { "classes" });
+                let message =
+                    format!("`{}` holds {}, not numbers", part.name, if part.text { "texts" } else { "classes" });
                 self.error(Code::E0603, message, span);
                 return None;
             }
@@ -286,7 +291,11 @@ impl Checker<'_> {
             let value = self.eval(expr);
             let Some(fraction) = self.known_float(&value, "the fraction of a part", expr.span) else { continue };
             if !(fraction > 0.0 && fraction <= 1.0) {
-                self.error(Code::E0602, format!("a part is more than 0 and at most 1 of the rows, not {fraction}"), expr.span);
+                self.error(
+                    Code::E0602,
+                    format!("a part is more than 0 and at most 1 of the rows, not {fraction}"),
+                    expr.span,
+                );
                 continue;
             }
             total += fraction;
@@ -294,8 +303,12 @@ impl Checker<'_> {
         }
         if !data.split.is_empty() && (total - 1.0).abs() > 1e-6 {
             self.report(
-                Diagnostic::new(Code::E0602, format!("the parts make {} of the rows, not 1", (total * 1e6).round() / 1e6), span)
-                    .help("fractions sum to 1"),
+                Diagnostic::new(
+                    Code::E0602,
+                    format!("the parts make {} of the rows, not 1", (total * 1e6).round() / 1e6),
+                    span,
+                )
+                .help("fractions sum to 1"),
             );
         }
     }
@@ -303,7 +316,8 @@ impl Checker<'_> {
     /// Rows of each part as far as known before the rows are read.
     fn parts_of(&mut self, data: &mut Data) {
         let split = if data.split.is_empty() { vec![("train".to_string(), 1.0)] } else { data.split.clone() };
-        data.parts = split.iter().map(|(name, part)| (name.clone(), (part * data.rows as f64).round() as u64)).collect();
+        data.parts =
+            split.iter().map(|(name, part)| (name.clone(), (part * data.rows as f64).round() as u64)).collect();
         if data.test_rows > 0 && !data.parts.iter().any(|(name, _)| name == "test") {
             data.parts.push(("test".to_string(), data.test_rows));
         }
@@ -366,7 +380,8 @@ impl Checker<'_> {
         if column.text {
             let message = format!("`{}` holds texts, which nothing can be computed with", column.name);
             return self.report(
-                Diagnostic::new(Code::E0603, message, span).help(format!("make classes of it: `column {0}_class = {0} |> class`", column.name)),
+                Diagnostic::new(Code::E0603, message, span)
+                    .help(format!("make classes of it: `column {0}_class = {0} |> class`", column.name)),
             );
         }
         let Some(rows) = self.phase.rows.clone() else { return Value::Unknown };
@@ -388,7 +403,6 @@ impl Checker<'_> {
         };
         Value::Tensor(Tensor { node, elem, shape, classes: column.classes })
     }
-
 }
 
 fn raw(column: &SchemaColumn) -> Column {

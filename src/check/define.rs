@@ -103,7 +103,9 @@ impl Checker<'_> {
         match &ty.kind {
             TypeKind::Dim(name) => Value::size(self.open_dim(&name.text, name.span)),
             TypeKind::Word(_) => Value::Unknown,
-            TypeKind::Tuple(types) => Value::Tuple(types.iter().map(|ty| self.open_type(ty)).collect::<Vec<_>>().into()),
+            TypeKind::Tuple(types) => {
+                Value::Tuple(types.iter().map(|ty| self.open_type(ty)).collect::<Vec<_>>().into())
+            }
             TypeKind::Tensor { elem, shape } => {
                 let mut dims = Vec::new();
                 for item in shape {

@@ -16,7 +16,11 @@ impl Checker<'_> {
             return Value::Unknown;
         };
         let Value::Instance(instance) = model else {
-            return self.error(Code::E0304, format!("`evaluate` takes a model, this is {}", model.describe()), model_span);
+            return self.error(
+                Code::E0304,
+                format!("`evaluate` takes a model, this is {}", model.describe()),
+                model_span,
+            );
         };
         let part = match part {
             Value::Part(part) => part,
@@ -63,10 +67,18 @@ impl Checker<'_> {
     /// Precision, recall and F1 of each class, where the output scores the classes of a column.
     fn class_report(&mut self, output: &Tensor, fields: &mut Vec<(String, Value)>, span: Span) {
         let Some(classes) = output.shape.get(1).filter(|_| output.shape.len() == 2).cloned() else { return };
-        let columns: Vec<Value> = self.phase.columns.keys().copied().collect::<Vec<_>>().into_iter().map(|at| {
-            let data = self.phase.data;
-            data.map_or(Value::Unknown, |data| self.column_value(data, at, span))
-        }).collect();
+        let columns: Vec<Value> = self
+            .phase
+            .columns
+            .keys()
+            .copied()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .map(|at| {
+                let data = self.phase.data;
+                data.map_or(Value::Unknown, |data| self.column_value(data, at, span))
+            })
+            .collect();
         let target = columns.into_iter().find(|value| {
             matches!(value, Value::Tensor(Tensor { elem: Elem::Class(count), .. })
                 if self.program.atoms.resolve(count) == self.program.atoms.resolve(&classes))

@@ -272,7 +272,11 @@ impl Checker<'_> {
             && (place < 0 || place > size || inside && place == size)
         {
             let shown = self.program.atoms.show_full(dim);
-            self.error(Code::E0307, format!("index {} is outside of an axis of {shown}", self.sources.text(span)), span);
+            self.error(
+                Code::E0307,
+                format!("index {} is outside of an axis of {shown}", self.sources.text(span)),
+                span,
+            );
             return None;
         }
         Some(at)

@@ -238,8 +238,11 @@ impl Checker<'_> {
                 Some(name) => match names.iter().position(|known| known == name) {
                     Some(at) => at,
                     None => {
-                        let mut diagnostic =
-                            Diagnostic::new(Code::E0203, format!("`{}` has no argument `{name}`", intrinsic.name()), place);
+                        let mut diagnostic = Diagnostic::new(
+                            Code::E0203,
+                            format!("`{}` has no argument `{name}`", intrinsic.name()),
+                            place,
+                        );
                         if let Some(near) = nearest(name, names.iter().copied()) {
                             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
                         }
@@ -346,14 +349,14 @@ impl Checker<'_> {
             key.push_str(&format!("[{turn}]"));
         }
         let place = self.place_key(key);
-        let node =
-            self.push(Kind::Random { place }, Vec::new(), Type::new(crate::ir::DType::F32, shape.clone()), span);
+        let node = self.push(Kind::Random { place }, Vec::new(), Type::new(crate::ir::DType::F32, shape.clone()), span);
         Value::Tensor(Tensor { node, elem: Elem::F32, shape, classes: None })
     }
 
     /// A 32-bit key of a place (FNV-1a); places that collide move on to the next free key.
     fn place_key(&mut self, path: String) -> u32 {
-        let mut key = path.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        let mut key =
+            path.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         while self.places.get(&key).is_some_and(|other| *other != path) {
             key = key.wrapping_add(1);
         }

@@ -91,9 +91,8 @@ impl Checker<'_> {
                 return;
             }
         };
-        let known = self.files.iter().position(|file| {
-            file.id != FileId(u32::MAX) && self.sources.file(file.id).name == name
-        });
+        let known =
+            self.files.iter().position(|file| file.id != FileId(u32::MAX) && self.sources.file(file.id).name == name);
         if let Some(known) = known
             && self.importing.contains(&known)
         {
@@ -146,7 +145,11 @@ impl Checker<'_> {
     pub(super) fn apply_settings(&mut self, main: usize) {
         for (name, value) in &self.options.set {
             let item = self.files[main].items.get(name).map(|item| (item.value.clone(), item.span));
-            let value = if value.fract() == 0.0 && value.abs() < 9e15 { Value::int(*value as i64) } else { Value::float(*value) };
+            let value = if value.fract() == 0.0 && value.abs() < 9e15 {
+                Value::int(*value as i64)
+            } else {
+                Value::float(*value)
+            };
             match item {
                 Some((ItemValue::Const(_), span)) => {
                     self.files[main].items.insert(name.clone(), Item { value: ItemValue::Value(value), span });
@@ -163,7 +166,8 @@ impl Checker<'_> {
                     let mut listed: Vec<String> = consts.iter().map(|name| name.to_string()).collect();
                     listed.sort();
                     let span = Span::new(file.id, 0, 0);
-                    let mut diagnostic = Diagnostic::new(Code::E0410, format!("--set: this file has no const `{name}`"), span);
+                    let mut diagnostic =
+                        Diagnostic::new(Code::E0410, format!("--set: this file has no const `{name}`"), span);
                     diagnostic = match near {
                         Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                         None if listed.is_empty() => diagnostic.help("it has no const at all"),
@@ -244,7 +248,9 @@ impl Checker<'_> {
             }
             StmtKind::Expr(expr) => self.file_expr(expr),
             StmtKind::Print { values, on } => self.print(values, on.as_ref(), stmt.span),
-            StmtKind::Assert { condition, message, on } => self.assert(condition, message.as_ref(), on.as_ref(), stmt.span),
+            StmtKind::Assert { condition, message, on } => {
+                self.assert(condition, message.as_ref(), on.as_ref(), stmt.span)
+            }
             StmtKind::Save { what, to } => self.save(what, to, stmt.span),
             StmtKind::Load { what, from, at } => self.load(what, from, at.as_ref(), stmt.span),
             StmtKind::Seed(value) => {
@@ -287,8 +293,10 @@ impl Checker<'_> {
             _ => {
                 self.eval(expr);
                 self.report(
-                    Diagnostic::new(Code::E0405, "this value is not used", expr.span)
-                        .help(format!("print it: `print {}`", self.sources.text(expr.span).lines().next().unwrap_or(""))),
+                    Diagnostic::new(Code::E0405, "this value is not used", expr.span).help(format!(
+                        "print it: `print {}`",
+                        self.sources.text(expr.span).lines().next().unwrap_or("")
+                    )),
                 );
             }
         }
@@ -581,7 +589,11 @@ impl Checker<'_> {
             Value::Text(text) => Some(text.to_string()),
             Value::Unknown => None,
             other => {
-                self.error(Code::E0401, format!("a known text is wanted here, this is {}", other.describe()), expr.span);
+                self.error(
+                    Code::E0401,
+                    format!("a known text is wanted here, this is {}", other.describe()),
+                    expr.span,
+                );
                 None
             }
         }

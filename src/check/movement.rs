@@ -170,8 +170,9 @@ impl Checker<'_> {
         let mut total = Dim::default();
         for part in &parts {
             let fits = part.shape.len() == first.shape.len()
-                && (0..first.shape.len())
-                    .all(|other| other == axis || self.program.atoms.same(&part.shape[other], &first.shape[other]) != Some(false));
+                && (0..first.shape.len()).all(|other| {
+                    other == axis || self.program.atoms.same(&part.shape[other], &first.shape[other]) != Some(false)
+                });
             if !fits {
                 let (a, b) = (self.show_type(&first), self.show_type(part));
                 let message = format!("shapes differ outside of axis {axis}: {a} and {b}");
@@ -235,7 +236,9 @@ impl Checker<'_> {
 
     pub(super) fn reverse(&mut self, args: &Args, span: Span) -> Value {
         match args[0].clone() {
-            Some((Value::List(items), _)) => return Value::List(items.iter().rev().cloned().collect::<Vec<_>>().into()),
+            Some((Value::List(items), _)) => {
+                return Value::List(items.iter().rev().cloned().collect::<Vec<_>>().into());
+            }
             Some((Value::Range(from, to), _)) => {
                 return Value::List((from..to).rev().map(Value::int).collect::<Vec<_>>().into());
             }
@@ -299,14 +302,22 @@ impl Checker<'_> {
             (None, _) => {
                 let shown = self.show_type(&tensor);
                 return self.report(
-                    Diagnostic::new(Code::E0305, format!("`one_hot` takes its length from classes, this is {shown}"), place)
-                        .help("give it: `one_hot(x, 10)`"),
+                    Diagnostic::new(
+                        Code::E0305,
+                        format!("`one_hot` takes its length from classes, this is {shown}"),
+                        place,
+                    )
+                    .help("give it: `one_hot(x, 10)`"),
                 );
             }
         };
         if matches!(tensor.elem, Elem::F32 | Elem::Bool) {
             let shown = self.show_type(&tensor);
-            return self.error(Code::E0305, format!("`one_hot` needs classes or whole numbers, this is {shown}"), place);
+            return self.error(
+                Code::E0305,
+                format!("`one_hot` needs classes or whole numbers, this is {shown}"),
+                place,
+            );
         }
         let axes: Vec<usize> = (0..tensor.shape.len()).collect();
         let mut shape = tensor.shape.clone();

@@ -36,7 +36,13 @@ pub(super) struct Optimizing {
 
 impl Checker<'_> {
     /// `minimize objective over ... with ...`: the writes of the phase at hand.
-    pub(super) fn minimize(&mut self, loss: &Tensor, groups: &[Group], subject: Option<&Value>, span: Span) -> Vec<SlotId> {
+    pub(super) fn minimize(
+        &mut self,
+        loss: &Tensor,
+        groups: &[Group],
+        subject: Option<&Value>,
+        span: Span,
+    ) -> Vec<SlotId> {
         let reached = self.differentiable(loss.node);
         let mut taken: Vec<(SlotId, Span)> = Vec::new();
         let mut planned = Vec::new();
@@ -79,8 +85,11 @@ impl Checker<'_> {
                 if !reached.contains(&w.node) {
                     let path = self.program.slot(slot).path.clone();
                     let declared = self.program.slot(slot).span;
-                    let mut diagnostic =
-                        Diagnostic::new(Code::W0802, format!("`{path}` receives no gradient: it will not change"), group.span);
+                    let mut diagnostic = Diagnostic::new(
+                        Code::W0802,
+                        format!("`{path}` receives no gradient: it will not change"),
+                        group.span,
+                    );
                     if !self.prelude.contains(&declared.file) {
                         diagnostic = diagnostic.also(declared, "declared here");
                     }
@@ -107,7 +116,9 @@ impl Checker<'_> {
                 Value::Unknown => continue,
                 other => {
                     let message = format!("`with` takes an optimiser, this is {}", other.describe());
-                    self.report(Diagnostic::new(Code::E0304, message, group.with.span).help("for example `adam(1e-3)`"));
+                    self.report(
+                        Diagnostic::new(Code::E0304, message, group.with.span).help("for example `adam(1e-3)`"),
+                    );
                     continue;
                 }
             };
@@ -299,7 +310,14 @@ impl Checker<'_> {
     }
 
     /// The slot of a state of the parameter at hand.
-    pub(super) fn optimizer_slot(&mut self, name: &str, elem: Elem, shape: Vec<super::dims::Dim>, init: Option<Tensor>, span: Span) -> Value {
+    pub(super) fn optimizer_slot(
+        &mut self,
+        name: &str,
+        elem: Elem,
+        shape: Vec<super::dims::Dim>,
+        init: Option<Tensor>,
+        span: Span,
+    ) -> Value {
         let Some(current) = self.optimizing.last().cloned() else { return Value::Unknown };
         let Some(sizes) = self.numbers_of(&shape) else { return Value::Unknown };
         let path = format!("{}/{}{name}", self.program.slot(current.slot).path, current.prefix);
@@ -314,7 +332,11 @@ impl Checker<'_> {
     /// `total(e)`: the sum of a scalar over all parameters of the minimize.
     pub(super) fn total(&mut self, args: &[CallArg], span: Span) -> Value {
         let Some(current) = self.optimizing.last().cloned() else {
-            return self.error(Code::E0403, "`total` sums over the parameters of a `minimize`: it stands in an optimiser", span);
+            return self.error(
+                Code::E0403,
+                "`total` sums over the parameters of a `minimize`: it stands in an optimiser",
+                span,
+            );
         };
         let [CallArg { name: None, value }] = args else {
             return self.error(Code::E0204, "`total` takes one scalar", span);

@@ -160,9 +160,8 @@ impl Checker<'_> {
         let Some(of) = self.tensor(&of, of_span) else { return Value::Unknown };
         if !of.shape.is_empty() {
             let message = format!("`grad` derives a scalar, this is {}", self.show_type(&of));
-            return self.report(
-                Diagnostic::new(Code::E0311, message, of_span).help("take `sum(...)` or `mean(...)` of it"),
-            );
+            return self
+                .report(Diagnostic::new(Code::E0311, message, of_span).help("take `sum(...)` or `mean(...)` of it"));
         }
         let reached: HashSet<NodeId> = self.program.reachable([of.node]).into_iter().collect();
         let mut results: Vec<Value> = by.iter().map(|by| self.grad_by(&of, &reached, by, span)).collect();
@@ -195,8 +194,8 @@ impl Checker<'_> {
         }
         if !reached.contains(&wrt.node) && !self.open {
             let text = self.sources.text(*place).to_string();
-            let mut diagnostic = Diagnostic::new(Code::E0404, format!("this does not depend on `{text}`"), span)
-                .also(*place, "by this");
+            let mut diagnostic =
+                Diagnostic::new(Code::E0404, format!("this does not depend on `{text}`"), span).also(*place, "by this");
             diagnostic = if self.written_since(value) {
                 diagnostic.help(format!("`{text}` has changed since: compute it again below"))
             } else if matches!(value, Value::Tensor(_)) {

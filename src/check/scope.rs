@@ -184,7 +184,8 @@ impl Checker<'_> {
         let file = self.frames[last].file;
         for level in (0..self.frames.len()).rev() {
             let frame = &self.frames[level];
-            let visible = level == last || frame.file == file && matches!(frame.kind, FrameKind::File | FrameKind::Train);
+            let visible =
+                level == last || frame.file == file && matches!(frame.kind, FrameKind::File | FrameKind::Train);
             if !visible || level != last && !self.sees(level, last) {
                 continue;
             }

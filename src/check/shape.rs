@@ -6,7 +6,9 @@ use super::scope::FrameKind;
 use super::value::{Elem, Number, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
-use crate::syntax::ast::{BinaryOp, Declared, Definition, ElemExpr, Expr, ExprKind, ShapeItem, TypeExpr, TypeKind, UnaryOp};
+use crate::syntax::ast::{
+    BinaryOp, Declared, Definition, ElemExpr, Expr, ExprKind, ShapeItem, TypeExpr, TypeKind, UnaryOp,
+};
 
 impl Checker<'_> {
     /// A value for an argument of a declared type, seen with this definition's dims.
@@ -125,7 +127,9 @@ impl Checker<'_> {
         };
         let Some(tensor) = self.match_elem(tensor, elem, what, span) else { return Value::Unknown };
         // A scalar fits an input of any shape whose dims are known.
-        if tensor.shape.is_empty() && !shape.is_empty() && !shape.iter().all(|item| matches!(item, ShapeItem::Ellipsis(_)))
+        if tensor.shape.is_empty()
+            && !shape.is_empty()
+            && !shape.iter().all(|item| matches!(item, ShapeItem::Ellipsis(_)))
         {
             let Some(dims) = self.known_shape(shape) else { return Value::Unknown };
             return Value::Tensor(self.splat(tensor, &dims, span));
@@ -157,8 +161,11 @@ impl Checker<'_> {
                     ElemExpr::Bool => "bool",
                     ElemExpr::Class(_) => "class",
                 };
-                let mut diagnostic =
-                    Diagnostic::new(Code::E0305, format!("{what} holds {name}, this is {}", self.show_type(&tensor)), span);
+                let mut diagnostic = Diagnostic::new(
+                    Code::E0305,
+                    format!("{what} holds {name}, this is {}", self.show_type(&tensor)),
+                    span,
+                );
                 if matches!(tensor.elem, Elem::Class(_)) {
                     diagnostic = diagnostic.help("use `one_hot(...)`, or `f32(...)` for the class number");
                 } else if matches!(wanted, ElemExpr::Class(_)) {
@@ -171,7 +178,14 @@ impl Checker<'_> {
     }
 
     /// Matches a tensor's shape with a declared one; the result is in this definition's dims.
-    fn unify(&mut self, tensor: &Tensor, shape: &[ShapeItem], declared: Span, what: &str, span: Span) -> Option<Vec<Dim>> {
+    fn unify(
+        &mut self,
+        tensor: &Tensor,
+        shape: &[ShapeItem],
+        declared: Span,
+        what: &str,
+        span: Span,
+    ) -> Option<Vec<Dim>> {
         let ellipsis = shape.iter().position(|item| matches!(item, ShapeItem::Ellipsis(_)));
         let fixed = shape.len() - usize::from(ellipsis.is_some());
         let rank = tensor.shape.len();
@@ -266,7 +280,9 @@ impl Checker<'_> {
         let mut diagnostic = match of {
             Some((tensor, declared)) => {
                 let message = format!("{what} is {}, this is {}", self.sources.text(declared), self.show_type(tensor));
-                Diagnostic::new(Code::E0304, message, span).here(format!("{have} is not {want}")).also(declared, "declared here")
+                Diagnostic::new(Code::E0304, message, span)
+                    .here(format!("{have} is not {want}"))
+                    .also(declared, "declared here")
             }
             None => Diagnostic::new(Code::E0304, format!("{what}: {have} is not {want}"), span),
         };

@@ -147,7 +147,6 @@ impl Checker<'_> {
         }
         (value, sides)
     }
-
 }
 
 /// The shortest text of a number as f32, whole numbers without a fraction.

@@ -7,7 +7,7 @@ use super::value::{Elem, InstanceId, SlotValue, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Owner, Type};
 use crate::source::Span;
-use crate::syntax::ast::{Block, Declared, Expr, ExprKind, Pattern, Path, Stmt, StmtKind};
+use crate::syntax::ast::{Block, Declared, Expr, ExprKind, Path, Pattern, Stmt, StmtKind};
 
 impl Checker<'_> {
     /// A block's statements, then its value.
@@ -90,7 +90,9 @@ impl Checker<'_> {
         };
         // A name for an already named value is a value of its own: `grad` by it means this name.
         match value {
-            Value::Tensor(tensor) if matches!(expr.kind, ExprKind::Name(_)) => Value::Tensor(self.alias(tensor, expr.span)),
+            Value::Tensor(tensor) if matches!(expr.kind, ExprKind::Name(_)) => {
+                Value::Tensor(self.alias(tensor, expr.span))
+            }
             other => other,
         }
     }
@@ -169,8 +171,12 @@ impl Checker<'_> {
             if !self.open {
                 let shown = self.program.atoms.show_shape(&shape);
                 self.report(
-                    Diagnostic::new(Code::E0401, format!("`{}` has a size that is not known: {shown}", name.text), name.span)
-                        .help("the size of a parameter may not depend on the number of rows"),
+                    Diagnostic::new(
+                        Code::E0401,
+                        format!("`{}` has a size that is not known: {shown}", name.text),
+                        name.span,
+                    )
+                    .help("the size of a parameter may not depend on the number of rows"),
                 );
                 return Value::Unknown;
             }
@@ -190,7 +196,8 @@ impl Checker<'_> {
         let value = SlotValue { slot, elem, shape };
         let seen = self.slot_value(slot);
         let seen = SlotValue { elem: value.elem.clone(), ..seen };
-        let order = if instance.0 == 0 { (self.statement, self.seed) } else { self.instances[instance.0 as usize].order };
+        let order =
+            if instance.0 == 0 { (self.statement, self.seed) } else { self.instances[instance.0 as usize].order };
         self.instances[instance.0 as usize].slots.push((name.text.clone(), seen));
         if let Some(init) = init {
             self.inits.push((order, slot, init.node));
@@ -285,7 +292,8 @@ impl Checker<'_> {
             }
             Value::Unknown => return,
             other => {
-                let message = format!("{} parameters are set by a list of as many; this is {}", slots.len(), other.describe());
+                let message =
+                    format!("{} parameters are set by a list of as many; this is {}", slots.len(), other.describe());
                 self.error(Code::E0304, message, value_span);
                 return;
             }
@@ -305,7 +313,8 @@ impl Checker<'_> {
         match earlier {
             Some(earlier) if owner != Owner::State => {
                 self.report(
-                    Diagnostic::new(Code::E0406, "this is set twice in one step", span).also(earlier, "set here before"),
+                    Diagnostic::new(Code::E0406, "this is set twice in one step", span)
+                        .also(earlier, "set here before"),
                 );
             }
             _ => self.phase.writes.push((slot.slot, tensor.node, span)),
@@ -319,7 +328,9 @@ impl Checker<'_> {
         }
         let tensor = self.tensor(value, span)?;
         match (&tensor.elem, elem) {
-            (Elem::Int | Elem::Bool, Elem::F32) | (Elem::Bool, Elem::Int) => Some(self.convert(tensor, elem.clone(), span)),
+            (Elem::Int | Elem::Bool, Elem::F32) | (Elem::Bool, Elem::Int) => {
+                Some(self.convert(tensor, elem.clone(), span))
+            }
             (a, b) if a.dtype() == b.dtype() => Some(Tensor { elem: elem.clone(), ..tensor }),
             _ => {
                 let wanted = self.show_type(&Tensor { elem: elem.clone(), shape: Vec::new(), ..tensor.clone() });

@@ -113,7 +113,8 @@ impl Checker<'_> {
             Value::Data(data) => Some(data),
             Value::Part(part) if part.name == "train" => Some(part.data),
             Value::Part(part) => {
-                let message = format!("a train never sees `{}`: it takes a whole set and uses its train part", part.name);
+                let message =
+                    format!("a train never sees `{}`: it takes a whole set and uses its train part", part.name);
                 self.error(Code::E0501, message, on.span);
                 None
             }
@@ -295,8 +296,14 @@ impl Checker<'_> {
 
     /// A phase's statements in the mode of `self.phase`.
     pub(super) fn elaborate(&mut self, stmts: &[Stmt], subject: Option<&Value>, training: bool) -> Elaborated {
-        let mut result =
-            Elaborated { writes: Vec::new(), loss: None, watches: Vec::new(), trained: Vec::new(), columns: false, output: None };
+        let mut result = Elaborated {
+            writes: Vec::new(),
+            loss: None,
+            watches: Vec::new(),
+            trained: Vec::new(),
+            columns: false,
+            output: None,
+        };
         let frame = self.frame_mut();
         frame.counters.clear();
         self.scoped(|checker| {
@@ -425,8 +432,15 @@ impl Checker<'_> {
     /// `every`, `stop`, `keep`.
     fn train_rules(&mut self, train: &mut Train, sorted: &Sorted, place: (Option<DataId>, AtomId)) {
         let mut figures: Vec<String> = train.figures.iter().map(|figure| figure.name.clone()).collect();
-        figures.extend(train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)));
-        let fresh = |checker: &Self| Phase { data: None, rows: None, figures: figures.clone(), ..checker.phase_at(place.0, place.1, false) };
+        figures.extend(
+            train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)),
+        );
+        let fresh = |checker: &Self| Phase {
+            data: None,
+            rows: None,
+            figures: figures.clone(),
+            ..checker.phase_at(place.0, place.1, false)
+        };
         for stmt in &sorted.every {
             self.phase = fresh(self);
             self.every(train, stmt);
@@ -493,9 +507,13 @@ impl Checker<'_> {
             slots.extend(self.slots_of(*instance));
         }
         for phase in &train.phases {
-            slots.extend(phase.writes.iter().map(|(slot, _)| *slot).filter(|slot| {
-                matches!(self.program.slot(*slot).owner, Owner::Parameter | Owner::State)
-            }));
+            slots.extend(
+                phase
+                    .writes
+                    .iter()
+                    .map(|(slot, _)| *slot)
+                    .filter(|slot| matches!(self.program.slot(*slot).owner, Owner::Parameter | Owner::State)),
+            );
         }
         slots.sort();
         slots.dedup();

@@ -114,7 +114,8 @@ impl Checker<'_> {
             for which in 0..each {
                 values.push(Value::List(emitted.iter().skip(which).step_by(each).cloned().collect::<Vec<_>>().into()));
             }
-        } else if turns == 0 && body.stmts.iter().any(|stmt| matches!(stmt.kind, crate::syntax::ast::StmtKind::Emit(_))) {
+        } else if turns == 0 && body.stmts.iter().any(|stmt| matches!(stmt.kind, crate::syntax::ast::StmtKind::Emit(_)))
+        {
             values.push(Value::List(Vec::new().into()));
         }
         values.extend(finals);
@@ -217,7 +218,9 @@ impl Checker<'_> {
         let earlier = place.1.replace(value.clone()).map(|_| place.2);
         place.2 = span;
         if let Some(earlier) = earlier {
-            self.report(Diagnostic::new(Code::E0406, "this is set twice in one turn", span).also(earlier, "set here before"));
+            self.report(
+                Diagnostic::new(Code::E0406, "this is set twice in one turn", span).also(earlier, "set here before"),
+            );
         }
         true
     }
@@ -311,7 +314,8 @@ impl Checker<'_> {
         let Some((x, truth)) = self.align(x, truth, [span, a.1, span]) else { return Value::Unknown };
         let shape = truth.shape.clone();
         let axes: Vec<usize> = (0..shape.len()).collect();
-        let y = if y.shape.len() == shape.len() { self.broadcast(y, &shape, axes, b.1) } else { self.fit_to(y, &x, b.1) };
+        let y =
+            if y.shape.len() == shape.len() { self.broadcast(y, &shape, axes, b.1) } else { self.fit_to(y, &x, b.1) };
         let node = self.push(Kind::Op(Op::Select), vec![truth.node, x.node, y.node], x.ty(), span);
         Value::Tensor(Tensor { node, elem, shape, classes: x.classes })
     }
