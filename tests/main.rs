@@ -5,6 +5,7 @@ mod fuse;
 mod grad;
 mod ir;
 mod jit;
+mod jit_ops;
 mod kernels;
 mod loops;
 mod lower;
