@@ -1,8 +1,10 @@
 //! All integration suites, one binary.
+mod cli;
 mod data;
 mod diag;
 mod fuse;
 mod grad;
+mod house;
 mod ir;
 mod jit;
 mod jit_ops;

@@ -233,6 +233,10 @@ impl Checker<'_> {
     /// Binds arguments to declared names in the frame at hand: positional before named, then defaults.
     pub(super) fn bind_args(&mut self, args: &[Arg], given: Vec<Given>, of: &str, defined: Span, span: Span) -> bool {
         let Some(mut values) = self.assign(args, given, of, defined, span) else { return false };
+        // What follows from a value in error stays silent.
+        if values.iter().flatten().any(|(value, _)| matches!(value, Value::Unknown)) {
+            return false;
+        }
         let mut fine = true;
         for (arg, value) in args.iter().zip(&mut values) {
             let (value, place) = match (value.take(), &arg.default) {

@@ -108,14 +108,15 @@ impl Checker<'_> {
             }
             TypeKind::Tensor { elem, shape } => {
                 let mut dims = Vec::new();
+                let mut known = true;
                 for item in shape {
                     match item {
                         ShapeItem::Dim(expr) => match self.open_shape_dim(expr) {
                             Some(dim) => dims.push(dim),
-                            None => return Value::Unknown,
+                            None => known = false,
                         },
                         // `...` may be any number of axes: what is done with them only a use can tell.
-                        ShapeItem::Ellipsis(_) => return Value::Unknown,
+                        ShapeItem::Ellipsis(_) => known = false,
                     }
                 }
                 let elem = match elem {
@@ -127,7 +128,7 @@ impl Checker<'_> {
                         None => return Value::Unknown,
                     },
                 };
-                Value::Tensor(self.open_tensor(elem, dims, ty.span))
+                if known { Value::Tensor(self.open_tensor(elem, dims, ty.span)) } else { Value::Unknown }
             }
         }
     }

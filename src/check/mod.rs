@@ -153,6 +153,8 @@ struct Checker<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Code and place of what was reported, so that nothing is said twice.
     said: HashSet<(Code, Span)>,
+    /// Errors met, repetitions included.
+    errors: usize,
     program: typed::Program,
     files: Vec<FileScope>,
     definitions: Vec<Def>,
@@ -221,6 +223,7 @@ impl<'a> Checker<'a> {
             options,
             diagnostics: Vec::new(),
             said: HashSet::new(),
+            errors: 0,
             program: typed::Program::default(),
             files: Vec::new(),
             definitions: Vec::new(),
@@ -260,6 +263,7 @@ impl<'a> Checker<'a> {
             let text = std::mem::take(&mut diagnostic.primary.text);
             diagnostic = diagnostic.also(inner, if text.is_empty() { "in this definition".to_string() } else { text });
         }
+        self.errors += usize::from(diagnostic.is_error());
         if self.said.insert((diagnostic.code, diagnostic.primary.span)) {
             self.diagnostics.push(diagnostic);
         }
@@ -277,8 +281,9 @@ impl<'a> Checker<'a> {
         self.frames.iter().rev().map(|frame| frame.call_span).find(users)
     }
 
+    /// Errors met so far, also those that had been said before: whether something went wrong is their difference.
     fn errors(&self) -> usize {
-        self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count()
+        self.errors
     }
 
     /// A new link for a known value that got a name.

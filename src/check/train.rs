@@ -27,6 +27,8 @@ pub(super) struct Elaborated {
     pub loss: Option<Tensor>,
     /// Watched values by name.
     pub watches: Vec<(String, Tensor)>,
+    /// Names of all figures, also of those in error: rules may name them.
+    pub names: Vec<String>,
     /// Parameters that are trained.
     pub trained: Vec<SlotId>,
     /// Whether columns were named.
@@ -161,6 +163,7 @@ impl Checker<'_> {
             subject: Vec::new(),
             seed: self.seed,
         };
+        let mut names = Vec::new();
         for (at, (phase, times, stmts)) in sorted.phases.iter().enumerate() {
             let word = phase.as_ref().map(|phase| phase.text.clone()).unwrap_or_default();
             let times = match times {
@@ -171,10 +174,20 @@ impl Checker<'_> {
                 None => 1,
             };
             let stmts: Vec<Stmt> = sorted.shared.iter().cloned().chain(stmts.iter().cloned()).collect();
-            self.train_phase(&mut train, at, word, times, &stmts, (data, rows), subject.as_ref(), validated);
+            self.train_phase(
+                &mut train,
+                at,
+                word,
+                times,
+                &stmts,
+                (data, rows),
+                subject.as_ref(),
+                validated,
+                &mut names,
+            );
         }
         self.check_length(&mut train, &sorted, span);
-        self.train_rules(&mut train, &sorted, (data, rows));
+        self.train_rules(&mut train, &sorted, (data, rows), names);
         self.subject_slots(&mut train, subject.as_ref());
         if let Some(Value::Instance(instance)) = subject {
             let phases = sorted
@@ -259,6 +272,7 @@ impl Checker<'_> {
         place: (Option<DataId>, AtomId),
         subject: Option<&Value>,
         validated: bool,
+        names: &mut Vec<String>,
     ) {
         self.phase = self.phase_at(place.0, place.1, true);
         let step = self.elaborate(stmts, subject, true);
@@ -285,6 +299,12 @@ impl Checker<'_> {
             train.figures.push(Figure { name: full(figure), phase: at, train: tensor.node, val, objective: false });
         }
         train.subject.extend(&step.trained);
+        for figure in step.names.iter().map(|figure| full(figure)) {
+            if validated && step.columns {
+                names.push(format!("val.{figure}"));
+            }
+            names.push(figure);
+        }
         train.phases.push(Step {
             name,
             times,
@@ -300,6 +320,7 @@ impl Checker<'_> {
             writes: Vec::new(),
             loss: None,
             watches: Vec::new(),
+            names: Vec::new(),
             trained: Vec::new(),
             columns: false,
             output: None,
@@ -335,6 +356,7 @@ impl Checker<'_> {
             StmtKind::State(_) => {}
             StmtKind::Minimize { objective, groups } => {
                 let value = self.eval(objective);
+                result.names.push("loss".into());
                 let Some(loss) = self.objective(&value, objective.span) else {
                     // What else is wrong in the statement is said as well.
                     for group in groups {
@@ -388,6 +410,7 @@ impl Checker<'_> {
             Some(name) => name.text.clone(),
             None => watch_name(&named.value).unwrap_or_else(|| self.sources.text(named.value.span).to_string()),
         };
+        result.names.push(name.clone());
         let Some(tensor) = self.number_of(&value, named.value.span) else { return };
         if !tensor.shape.is_empty() {
             let message = format!("a watched figure is a scalar, this is {}", self.show_type(&tensor));
@@ -430,11 +453,13 @@ impl Checker<'_> {
     }
 
     /// `every`, `stop`, `keep`.
-    fn train_rules(&mut self, train: &mut Train, sorted: &Sorted, place: (Option<DataId>, AtomId)) {
-        let mut figures: Vec<String> = train.figures.iter().map(|figure| figure.name.clone()).collect();
-        figures.extend(
-            train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)),
-        );
+    fn train_rules(
+        &mut self,
+        train: &mut Train,
+        sorted: &Sorted,
+        place: (Option<DataId>, AtomId),
+        figures: Vec<String>,
+    ) {
         let fresh = |checker: &Self| Phase {
             data: None,
             rows: None,

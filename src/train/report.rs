@@ -50,6 +50,8 @@ pub trait Report {
     fn on_print(&mut self, text: &str);
     /// A train begins.
     fn on_train_start(&mut self, _start: &TrainStart<'_>) {}
+    /// The first step of a train is done.
+    fn on_first_step(&mut self) {}
     /// How far a train is; at most some ten times a second.
     fn on_progress(&mut self, _progress: &Progress) {}
     /// An epoch's figures; of very many epochs evenly spaced ones and the last.
