@@ -1,5 +1,6 @@
 //! All integration suites, one binary.
 mod cli;
+mod counting;
 mod data;
 mod diag;
 mod fuse;
@@ -10,8 +11,10 @@ mod jit;
 mod jit_ops;
 mod kernels;
 mod loops;
+mod loops_text;
 mod lower;
 mod math;
 mod opt;
 mod session;
+mod steps;
 mod syntax;
