@@ -1,5 +1,6 @@
 //! All integration suites, one binary.
 mod cli;
+mod counting;
 mod data;
 mod diag;
 mod docs;
@@ -11,11 +12,14 @@ mod grad;
 mod house;
 mod ir;
 mod jit;
+mod jit_ops;
 mod kernels;
 mod loops;
+mod loops_text;
 mod lower;
 mod math;
 mod opt;
 mod programs;
 mod session;
+mod steps;
 mod syntax;
