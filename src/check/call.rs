@@ -154,7 +154,10 @@ impl Checker<'_> {
             return false;
         }
         let recurs = self.inlining.contains(&definition) && def.kind == DefKind::Fn;
-        if recurs || self.frames.len() > CALL_LIMIT {
+        if !recurs && self.frames.len() > CALL_LIMIT {
+            return self.too_deep(span);
+        }
+        if recurs {
             let (name, defined) = (def.ast.name.text.clone(), def.ast.name.span);
             self.report(
                 Diagnostic::new(Code::E0402, format!("`{name}` calls itself"), span)
@@ -165,6 +168,18 @@ impl Checker<'_> {
         }
         self.inlining.push(definition);
         true
+    }
+
+    /// Too many calls inside of each other: none of the definitions at hand can be used, which is said once.
+    fn too_deep(&mut self, span: Span) -> bool {
+        self.report(
+            Diagnostic::new(Code::E0117, format!("calls nested more than {CALL_LIMIT} deep"), span)
+                .help("definitions are inlined, so they cannot recur: use `for`, or `repeat` in a pipe"),
+        );
+        for at in 0..self.inlining.len() {
+            self.definitions[self.inlining[at].0 as usize].broken = true;
+        }
+        false
     }
 
     /// Binds the inputs and evaluates the body, in the frame just pushed.
@@ -340,6 +355,7 @@ impl Checker<'_> {
         let id = self.new_instance(Some(definition), settings, path, Some(owner), place, order);
         let parent = &mut self.instances[owner.0 as usize];
         parent.places.insert((place, key), id);
+        parent.names.insert(name.clone(), 0);
         parent.children.push((name, id));
         Value::Instance(id)
     }
@@ -361,6 +377,7 @@ impl Checker<'_> {
             parent,
             slots: Vec::new(),
             children: Vec::new(),
+            names: HashMap::new(),
             places: HashMap::new(),
             made,
             applied: None,
@@ -374,15 +391,19 @@ impl Checker<'_> {
         let frame = self.frame();
         let prefix: String =
             frame.loops.iter().zip(&frame.unroll).map(|(name, turn)| format!("{name}[{turn}].")).collect();
-        let taken = |name: &str| self.instances[owner.0 as usize].children.iter().any(|(child, _)| child == name);
+        let taken = |name: &str| self.instances[owner.0 as usize].names.contains_key(name);
         if !hint.is_empty() && !taken(&format!("{prefix}{hint}")) {
             return format!("{prefix}{hint}");
         }
-        let mut number = 1;
-        while taken(&format!("{prefix}{template}{number}")) {
+        // All numbers up to the last one given are taken. A stem is no name: it ends with a sign that names cannot have.
+        let stem = format!("{prefix}{template}");
+        let last = format!("{stem}#");
+        let mut number = self.instances[owner.0 as usize].names.get(&last).map_or(1, |last| last + 1);
+        while taken(&format!("{stem}{number}")) {
             number += 1;
         }
-        format!("{prefix}{template}{number}")
+        self.instances[owner.0 as usize].names.insert(last, number);
+        format!("{stem}{number}")
     }
 
     /// Values of all settings, in order of declaration.

@@ -8,17 +8,16 @@ use std::sync::Arc;
 use super::dims::Dim;
 use super::typed::{Kind, Node, NodeId};
 use super::value::{Elem, Number, Tensor, Value};
-use super::{Checker, NODE_LIMIT};
-use crate::diag::Code;
+use super::Checker;
+use super::limits::NODE_LIMIT;
 use crate::ir::{Binary, Comparison, Const, DType, Op, Type, Unary};
 use crate::source::Span;
 
 impl Checker<'_> {
     /// Appends a node.
     pub(super) fn push(&mut self, kind: Kind, operands: Vec<NodeId>, ty: Type<Dim>, span: Span) -> NodeId {
-        if self.program.nodes.len() >= NODE_LIMIT && !self.exhausted {
-            self.exhausted = true;
-            self.error(Code::E0703, format!("the program unrolls to more than {NODE_LIMIT} operations"), span);
+        if self.program.nodes.len() >= NODE_LIMIT {
+            self.exhaust(format!("the program unrolls to more than {NODE_LIMIT} operations"), span);
         }
         let label = self.frames.last().map(|frame| frame.path.clone()).filter(|path| !path.is_empty());
         self.program.nodes.push(Node { kind, operands, ty, span, label, name: None });

@@ -21,6 +21,7 @@ mod expr;
 mod index;
 mod intrinsics;
 mod item;
+mod limits;
 mod movement;
 mod optimize;
 mod params;
@@ -45,8 +46,8 @@ pub use scope::{Binding, Frame, Phase};
 use typed::NodeId;
 use value::{Def, DefId, Instance, InstanceId, LinkId, Number, Value};
 
-/// What the compiler asks of the outside.
-pub trait World {
+/// What the compiler asks of the outside. It is asked from the thread that checks.
+pub trait World: Sync {
     /// The text of an imported file, by its path as written, relative to the importing file.
     fn import(&self, from: &str, path: &str) -> Result<(String, String), String>;
 
@@ -103,19 +104,23 @@ pub struct Options<'a> {
 }
 
 /// Checks a parsed file. The program is complete only if no diagnostic is an error.
+///
+/// Safe on any stack: the work is done on a thread with one of its own, deep enough for what `limits` allows.
 pub fn check(
     sources: &mut SourceMap,
     main: FileId,
     file: ast::File,
     options: &Options<'_>,
 ) -> (typed::Program, Vec<Diagnostic>) {
-    let mut checker = Checker::new(sources, options);
-    checker.load_prelude();
-    let main = checker.add_file(main, file, Some(0));
-    checker.apply_settings(main);
-    checker.check_definitions(main);
-    checker.run_file(main);
-    checker.finish()
+    limits::on_deep_stack(|| {
+        let mut checker = Checker::new(sources, options);
+        checker.load_prelude();
+        let main = checker.add_file(main, file, Some(0));
+        checker.apply_settings(main);
+        checker.check_definitions(main);
+        checker.run_file(main);
+        checker.finish()
+    })
 }
 
 /// Names of one file.
@@ -199,10 +204,15 @@ struct Checker<'a> {
     loads: Vec<(usize, InstanceId, Option<String>)>,
     /// Elaborated nodes so far is limited, so that a program cannot eat all memory before its first step.
     exhausted: bool,
+    /// Work done again and again, expressions inside of each other, comparisons of names: see [`limits`].
+    spent: limits::Spent,
+    /// What the statements of each file bind, by name; made when an unknown name is first met.
+    bound: HashMap<usize, Rc<HashMap<String, Span>>>,
+    /// The walk that came to each node last, so that walks need no set of their own.
+    walked: Vec<u32>,
+    /// The number of the last walk.
+    walk: u32,
 }
-
-/// Nodes that one program may have: `for i in 0..1000000000` is an error, not a hang.
-const NODE_LIMIT: usize = 2_000_000;
 
 impl<'a> Checker<'a> {
     fn new(sources: &'a mut SourceMap, options: &'a Options<'a>) -> Self {
@@ -213,6 +223,7 @@ impl<'a> Checker<'a> {
             parent: None,
             slots: Vec::new(),
             children: Vec::new(),
+            names: HashMap::new(),
             places: HashMap::new(),
             made: Span::default(),
             applied: Some(Span::default()),
@@ -252,6 +263,10 @@ impl<'a> Checker<'a> {
             model_definitions: HashMap::new(),
             loads: Vec::new(),
             exhausted: false,
+            spent: limits::Spent::default(),
+            bound: HashMap::new(),
+            walked: Vec::new(),
+            walk: 0,
         }
     }
 
@@ -266,6 +281,7 @@ impl<'a> Checker<'a> {
         self.errors += usize::from(diagnostic.is_error());
         if self.said.insert((diagnostic.code, diagnostic.primary.span)) {
             self.diagnostics.push(diagnostic);
+            self.exhausted |= self.diagnostics.len() >= limits::DIAGNOSTIC_LIMIT;
         }
         Value::Unknown
     }

@@ -11,7 +11,7 @@ use super::dims::Dim;
 use super::typed::{DataId, NodeId, SlotId};
 use super::value::{InstanceId, Value};
 use super::{Checker, ItemValue};
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 
 /// What a local name is bound to.
@@ -258,27 +258,12 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) -> Value {
-        let mut names: Vec<String> = Vec::new();
-        for frame in &self.frames {
-            names.extend(frame.scopes.iter().flat_map(|scope| scope.keys().cloned()));
-            names.extend(frame.dims.iter().map(|(name, _)| name.clone()));
-        }
-        let mut file = Some(self.frame().file);
-        while let Some(at) = file {
-            names.extend(self.files[at].items.keys().cloned());
-            file = self.files[at].behind;
-        }
-        if let Some(data) = self.phase.data {
-            names.extend(self.program.data[data.index()].columns.iter().map(|column| column.name.clone()));
-        }
-        names.extend(super::intrinsics::Intrinsic::words().map(str::to_string));
-        names.sort();
         // A definition may read what the file binds further down, if its use stands below that.
         if self.open && self.bound_later(name).is_some() {
             return Value::Unknown;
         }
         let mut diagnostic = Diagnostic::new(Code::E0201, format!("unknown name `{name}`"), span);
-        if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+        if let Some(near) = self.near_name(name) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(span, near);
         } else if let Some(later) = self.bound_later(name) {
             diagnostic = Diagnostic::new(Code::E0207, format!("`{name}` is used before it is bound"), span)
@@ -286,28 +271,5 @@ impl Checker<'_> {
                 .help("statements run in file order: move the use below");
         }
         self.report(diagnostic)
-    }
-
-    /// A statement further down in the file that binds `name`.
-    fn bound_later(&self, name: &str) -> Option<Span> {
-        use crate::syntax::ast::StmtKind;
-        let file = self.files[self.frame().file].ast.clone();
-        file.stmts.iter().find_map(|stmt| match &stmt.kind {
-            StmtKind::Let { pattern, .. } => named_in(pattern, name),
-            StmtKind::Model(definition) if definition.name.text == name => Some(definition.name.span),
-            StmtKind::Param(list) | StmtKind::State(list) => {
-                list.iter().find(|declared| declared.name.text == name).map(|declared| declared.name.span)
-            }
-            StmtKind::Data { name: bound, .. } if bound.text == name => Some(bound.span),
-            _ => None,
-        })
-    }
-}
-
-/// Where a pattern binds a name.
-fn named_in(pattern: &crate::syntax::ast::Pattern, name: &str) -> Option<Span> {
-    match pattern {
-        crate::syntax::ast::Pattern::Name(bound) => (bound.text == name).then_some(bound.span),
-        crate::syntax::ast::Pattern::Tuple(parts, _) => parts.iter().find_map(|part| named_in(part, name)),
     }
 }

@@ -1,6 +1,6 @@
 //! `for`, `repeat` and `if`: unrolled, or chosen, while the program is elaborated.
 
-use super::Checker;
+use super::{Checker, limits};
 use super::typed::Kind;
 use super::value::{Elem, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
@@ -51,11 +51,12 @@ impl Checker<'_> {
         body: &Block,
         span: Span,
     ) -> Value {
-        let total: usize = lists.iter().map(Vec::len).product();
+        let total = limits::turns(lists);
         let counters = self.frame().counters.clone();
         self.frame_mut().emits.push((Vec::new(), Vec::new()));
         let mut finals = Vec::new();
         for turn in 0..total {
+            self.spend(1, span);
             if self.exhausted {
                 break;
             }
@@ -106,13 +107,14 @@ impl Checker<'_> {
         carried: Vec<Value>,
         turns: usize,
         body: &Block,
-        _span: Span,
+        span: Span,
     ) -> Value {
         let mut values = Vec::new();
         if !emitted.is_empty() {
             let each = emitted.len() / turns.max(1);
             for which in 0..each {
-                values.push(Value::List(emitted.iter().skip(which).step_by(each).cloned().collect::<Vec<_>>().into()));
+                let items = emitted.iter().skip(which).step_by(each).cloned().collect();
+                values.push(self.bounded(items, Value::List, span));
             }
         } else if turns == 0 && body.stmts.iter().any(|stmt| matches!(stmt.kind, crate::syntax::ast::StmtKind::Emit(_)))
         {
@@ -182,6 +184,10 @@ impl Checker<'_> {
                     *last = turn as u32;
                 }
                 checker.frame_mut().counters = counters.clone();
+                checker.spend(1, count.span);
+                if checker.exhausted {
+                    return Value::Unknown;
+                }
                 for stage in stages {
                     value = checker.stage(value, from, stage);
                 }

@@ -266,6 +266,8 @@ pub struct Instance {
     pub slots: Vec<(String, SlotValue)>,
     /// Instances it made, by name within it.
     pub children: Vec<(String, InstanceId)>,
+    /// Their names, and under `template#` the last number given to one without a name.
+    pub names: std::collections::HashMap<String, u32>,
     /// The same by the place that made them.
     pub places: std::collections::HashMap<(Span, Vec<u32>), InstanceId>,
     /// Where it was made, and where first applied.
