@@ -3,6 +3,7 @@ mod data;
 mod diag;
 mod fuse;
 mod grad;
+mod hostile;
 mod ir;
 mod jit;
 mod kernels;

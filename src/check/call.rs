@@ -18,7 +18,9 @@ use crate::syntax::ast::{Arg, CallArg, Expr, ExprKind, Stmt, StmtKind};
 pub(super) type Given = (Option<String>, Value, Span);
 
 /// Calls nested deeper than this are an error: definitions cannot recur, but templates can be passed around.
-const CALL_LIMIT: usize = 200;
+const CALL_LIMIT: usize = 256;
+/// What a call costs, in expressions.
+const CALL_WORK: usize = 3;
 
 impl Checker<'_> {
     pub(super) fn call_expr(&mut self, callee: &Expr, args: &[CallArg], span: Span) -> Value {
@@ -149,6 +151,10 @@ impl Checker<'_> {
     }
 
     fn enter(&mut self, definition: DefId, span: Span) -> bool {
+        self.spend(CALL_WORK, span);
+        if self.exhausted {
+            return false;
+        }
         let def = &self.definitions[definition.0 as usize];
         if def.broken {
             return false;

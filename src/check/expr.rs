@@ -1,9 +1,9 @@
 //! Expressions to values.
 
-use super::{Checker, limits};
 use super::dims::Dim;
 use super::typed::{Clock, Kind, SlotId};
 use super::value::{Elem, Number, SlotValue, Tensor, Value};
+use super::{Checker, limits};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Op, Owner, Type};
 use crate::source::Span;

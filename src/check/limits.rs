@@ -170,6 +170,7 @@ impl Checker<'_> {
     /// Whether a value was computed from slots that have been written since.
     pub(super) fn is_outdated(&mut self, node: NodeId) -> bool {
         let reached = self.reached(node);
+        self.spend(reached.len() / 16, self.program.node(node).span);
         reached.into_iter().any(|node| {
             matches!(self.program.node(node).kind,
                 Kind::Read { slot, version } if self.versions[slot.index()] != version)
@@ -201,9 +202,12 @@ impl Checker<'_> {
         }
         let mut names: HashSet<&str> = super::intrinsics::Intrinsic::words().collect();
         for frame in &self.frames {
-            names.extend(frame.scopes.iter().flat_map(|scope: &std::collections::HashMap<String, Binding>| {
-                scope.keys().map(String::as_str)
-            }));
+            names.extend(
+                frame
+                    .scopes
+                    .iter()
+                    .flat_map(|scope: &std::collections::HashMap<String, Binding>| scope.keys().map(String::as_str)),
+            );
             names.extend(frame.dims.iter().map(|(name, _)| name.as_str()));
         }
         let mut file = Some(self.frame().file);

@@ -1,8 +1,8 @@
 //! `for`, `repeat` and `if`: unrolled, or chosen, while the program is elaborated.
 
-use super::{Checker, limits};
 use super::typed::Kind;
 use super::value::{Elem, Tensor, Value};
+use super::{Checker, limits};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Op;
 use crate::source::Span;
