@@ -18,18 +18,24 @@ pub mod prelude;
 
 pub mod check;
 
-pub mod lower;
-
 pub mod grad;
 
 pub mod opt;
 
-pub mod loops;
+pub mod lower;
 
 pub mod kernels;
+
+pub mod loops;
 
 pub mod jit;
 
 pub mod runtime;
 
 pub mod train;
+
+pub mod report;
+
+pub mod driver;
+
+pub mod cli;

@@ -109,6 +109,11 @@ codes! {
     E0701 "a file that cannot be read"
     E0702 "out of memory before the first step"
     E0703 "a program that unrolls without end"
+    F0901 "an assertion that does not hold"
+    F0902 "a number that is not finite"
+    F0903 "data that cannot be used"
+    F0904 "a file that cannot be used while running"
+    F0905 "a fault of the compiler"
     W0802 "a parameter without gradient"
 }
 

@@ -62,6 +62,14 @@ pub fn lower(program: &Program, request: &Request) -> Result<ir::Graph, String> 
     if cfg!(debug_assertions) { opt::run_verified(graph) } else { Ok(opt::run(graph)) }
 }
 
+/// The graph of a request before any pass, for listings.
+///
+/// # Errors
+/// As [`lower`].
+pub fn unoptimised(program: &Program, request: &Request) -> Result<ir::Graph, String> {
+    walk::walk(program, request)
+}
+
 /// The graph of something computed once: `outputs` as figures `0`, `1`, ...
 ///
 /// # Errors

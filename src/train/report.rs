@@ -50,6 +50,8 @@ pub trait Report {
     fn on_print(&mut self, text: &str);
     /// A train begins.
     fn on_train_start(&mut self, _start: &TrainStart<'_>) {}
+    /// The first step of a train is done.
+    fn on_first_step(&mut self) {}
     /// How far a train is; at most some ten times a second.
     fn on_progress(&mut self, _progress: &Progress) {}
     /// An epoch's figures; of very many epochs evenly spaced ones and the last.
@@ -181,13 +183,5 @@ impl Fault {
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
         self
-    }
-
-    /// What the process ends with: 3 if an assertion does not hold, 4 otherwise.
-    pub fn exit_code(&self) -> i32 {
-        match self.kind {
-            FaultKind::Assert => 3,
-            FaultKind::NotFinite | FaultKind::Data | FaultKind::Io | FaultKind::Internal => 4,
-        }
     }
 }

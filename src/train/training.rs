@@ -133,6 +133,9 @@ impl Run<'_> {
         let steps = self.length.steps_an_epoch.min(self.length.steps - self.step);
         for _ in 0..steps {
             let loss = self.one_step(session)?;
+            if self.step == 1 {
+                session.report.on_first_step();
+            }
             if !loss.is_finite() {
                 return Err(self.not_finite(session, loss, epoch));
             }

@@ -46,6 +46,10 @@ impl Executable for Interpreted {
         Ok(())
     }
 
+    fn step_timed(&mut self, _memory: &mut Memory, _times: &mut [u64]) -> Result<(), String> {
+        Err("the interpreter has no kernels to time".to_string())
+    }
+
     fn figure(&self, at: usize) -> &[u32] {
         &self.figures[at]
     }

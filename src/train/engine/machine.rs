@@ -91,6 +91,11 @@ impl Executable for Compiled {
         Ok(())
     }
 
+    fn step_timed(&mut self, _memory: &mut Memory, times: &mut [u64]) -> Result<(), String> {
+        self.machine.step_timed(times);
+        Ok(())
+    }
+
     fn figure(&self, at: usize) -> &[u32] {
         self.machine.figure(at)
     }

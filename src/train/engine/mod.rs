@@ -42,6 +42,12 @@ pub trait Executable {
     /// An internal error.
     fn step(&mut self, memory: &mut Memory) -> Result<(), String>;
 
+    /// As [`Executable::step`], and adds the nanoseconds of each run to `times`, in the order of the loops program.
+    ///
+    /// # Errors
+    /// An internal error, or the engine has no kernels.
+    fn step_timed(&mut self, memory: &mut Memory, times: &mut [u64]) -> Result<(), String>;
+
     /// The words of a figure, by its number among the graph's figures; undefined before the first step.
     fn figure(&self, at: usize) -> &[u32];
 

@@ -1,0 +1,159 @@
+//! What a program computes, one after another: the steps of its trains and its
+//! evaluations, each with a name to ask for it by.
+//!
+//! In: a typed program. Out: [`Computation`]s in file order, and the requests
+//! that lower them. Invariant: numbers and names are those of the file's text,
+//! so they stay the same from run to run.
+
+use crate::check::typed::{Action, ActionKind, Eval, Kind, NodeId, Part, Program, Train};
+use crate::lower::{self, Request};
+use crate::source::{SourceMap, Span};
+
+/// One thing that is computed.
+pub struct Computation<'a> {
+    /// `Mlp`, `Gan.critic`, `print:12`.
+    pub name: String,
+    /// Which action of the program.
+    pub action: usize,
+    /// The statement.
+    pub span: Span,
+    /// Rows at hand.
+    pub rows: u64,
+    what: What<'a>,
+}
+
+enum What<'a> {
+    Step { train: &'a Train, phase: usize },
+    Once(&'a Eval),
+}
+
+/// All of them, in file order. First values of parameters are not among them.
+pub fn computations<'a>(program: &'a Program, sources: &SourceMap) -> Vec<Computation<'a>> {
+    let mut found = Vec::new();
+    for (at, action) in program.actions.iter().enumerate() {
+        let line = sources.line_column(action.span).0;
+        let once = |word: &str, eval: &'a Eval| Computation {
+            name: format!("{word}:{line}"),
+            action: at,
+            span: action.span,
+            rows: rows_of(program, eval),
+            what: What::Once(eval),
+        };
+        match &action.kind {
+            ActionKind::Print { eval, .. } if !eval.outputs.is_empty() => found.push(once("print", eval)),
+            ActionKind::Assert { eval, .. } => found.push(once("assert", eval)),
+            ActionKind::Train(train) => found.extend(steps(program, train, at, action)),
+            ActionKind::Print { .. } | ActionKind::Set { .. } | ActionKind::Save { .. } | ActionKind::Load { .. } => {}
+        }
+    }
+    found
+}
+
+fn steps<'a>(program: &Program, train: &'a Train, at: usize, action: &Action) -> Vec<Computation<'a>> {
+    let part = |name: &str| {
+        let data = &program.data[train.data?.index()];
+        data.parts.iter().find(|(part, _)| part == name).map(|(_, rows)| *rows)
+    };
+    let all = part("train").unwrap_or(1);
+    let phases = train.phases.iter().enumerate();
+    let step = |(phase, described): (usize, &crate::check::typed::Phase)| Computation {
+        name: match described.name.as_str() {
+            "" => train.name.clone(),
+            phase => format!("{}.{phase}", train.name),
+        },
+        action: at,
+        span: action.span,
+        rows: train.batch.unwrap_or(all).min(if described.columns { all } else { u64::MAX }),
+        what: What::Step { train, phase },
+    };
+    phases.map(step).collect()
+}
+
+/// Rows of the part that an evaluation is on.
+fn rows_of(program: &Program, eval: &Eval) -> u64 {
+    let Some((part, _)) = &eval.on else { return 1 };
+    let data = &program.data[part.data.index()];
+    let found = data.parts.iter().find(|(name, _)| *name == part.name);
+    found.map_or(data.rows, |(_, rows)| *rows)
+}
+
+impl<'a> Computation<'a> {
+    /// Whether it is the step of a train.
+    pub fn train(&self) -> Option<&'a Train> {
+        match self.what {
+            What::Step { train, .. } => Some(train),
+            What::Once(_) => None,
+        }
+    }
+
+    /// What it computes.
+    pub fn request(&self, program: &Program) -> Request {
+        match self.what {
+            What::Step { train, phase } => lower::step_request(program, train, phase, self.rows),
+            What::Once(eval) => super::request_of(eval, self.rows),
+        }
+    }
+
+    /// [`Computation::request`] with the objective as the figure `loss`, also where it is no result.
+    pub fn with_objective(&self, program: &Program) -> Request {
+        let mut request = self.request(program);
+        if let Some(node) = self.objective(program).filter(|_| !request.figures.iter().any(|(name, _)| name == "loss"))
+        {
+            request.figures.push(("loss".to_string(), node));
+        }
+        request
+    }
+
+    /// The part whose rows are at hand.
+    pub fn part(&self) -> Option<Part> {
+        match self.what {
+            What::Step { train, .. } => train.data.map(|data| Part { data, name: "train".to_string() }),
+            What::Once(eval) => eval.on.as_ref().map(|(part, _)| part.clone()),
+        }
+    }
+
+    /// The seed in force.
+    pub fn seed(&self) -> i64 {
+        match self.what {
+            What::Step { train, .. } => train.seed,
+            What::Once(eval) => eval.seed,
+        }
+    }
+
+    /// Without what needs a gradient, but with what the gradients are taken of.
+    pub fn forward(&self, program: &Program) -> Request {
+        let full = self.request(program);
+        let objective = self.objective(program);
+        let mut figures: Vec<(String, NodeId)> = objective.map(|node| ("loss".to_string(), node)).into_iter().collect();
+        let plain = |node: &NodeId| !program.reachable([*node]).iter().any(|id| is_grad(program, *id));
+        let others = full.figures.into_iter().filter(|(_, node)| plain(node) && Some(*node) != objective);
+        figures.extend(others);
+        Request { figures, writes: Vec::new(), ..full }
+    }
+
+    /// What is minimised, or what the first gradient is taken of; failing both the first scalar that is computed.
+    pub fn objective(&self, program: &Program) -> Option<NodeId> {
+        let outputs: Vec<NodeId> = match self.what {
+            What::Step { train, phase } => {
+                let phase = &train.phases[phase];
+                if phase.loss.is_some() {
+                    return phase.loss;
+                }
+                phase.writes.iter().map(|(_, node)| *node).collect()
+            }
+            What::Once(eval) => eval.outputs.clone(),
+        };
+        let reached = program.reachable(outputs.iter().copied());
+        let grad = reached.into_iter().find(|id| is_grad(program, *id));
+        let of = grad.and_then(|id| program.node(id).operands.first().copied());
+        let scalar = |id: &&NodeId| {
+            let ty = &program.node(**id).ty;
+            ty.shape.is_empty() && ty.dtype == crate::ir::DType::F32
+        };
+        of.or_else(|| outputs.iter().find(scalar).copied())
+    }
+}
+
+fn is_grad(program: &Program, id: NodeId) -> bool {
+    matches!(program.node(id).kind, Kind::Grad)
+}

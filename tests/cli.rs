@@ -1,0 +1,229 @@
+//! The program as users run it: exit codes, streams, listings, Ctrl-C.
+
+#[path = "cli/helpers.rs"]
+mod helpers;
+
+use helpers::{Folder, LINE, NEURON};
+use serde_json::Value;
+
+#[test]
+fn the_neuron_prints_what_the_course_computes() {
+    let folder = Folder::new("neuron");
+    let run = folder.with("neuron.nn", NEURON).nnc(&["run", "neuron.nn"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "49\n42 14\n"), "{}", run.stderr);
+    assert!(!folder.path("runs").exists(), "nothing was trained or saved, so nothing is written");
+    let interpreted = folder.nnc(&["run", "neuron.nn", "--engine", "interp"]);
+    assert_eq!(interpreted.stdout, run.stdout);
+}
+
+#[test]
+fn exit_codes_say_what_happened() {
+    let folder = Folder::new("codes");
+    folder.with("wrong.nn", "print undefined_name\n").with("false.nn", "param w = 2.0\nassert w > 3, \"too small\"\n");
+    folder.with("nan.nn", &LINE.replace("a = 0.0", "a = log(-1.0)"));
+    folder.with("load.nn", "param w = 2.0\nload w from \"none.safetensors\"\n");
+    let code = |arguments: &[&str]| folder.nnc(arguments).code;
+    assert_eq!(code(&["run", "wrong.nn"]), 1);
+    assert_eq!(code(&["check", "wrong.nn"]), 1);
+    assert_eq!(code(&["run", "wrong.nn", "--unknown"]), 2);
+    assert_eq!(code(&["run", "wrong.nn", "--set", "lr"]), 2);
+    assert_eq!(code(&["run", "wrong.nn", "--set", "lr=fast"]), 2);
+    assert_eq!(code(&["run", "wrong.nn", "--threads", "0"]), 2);
+    assert_eq!(code(&["run", "none.nn"]), 4);
+    assert_eq!(code(&["--version"]), 0);
+    assert_eq!(code(&["run", "--help"]), 0);
+    let failed = folder.nnc(&["run", "false.nn"]);
+    assert_eq!(failed.code, 3);
+    assert!(failed.stderr.contains("F0901") && failed.stderr.contains("too small"), "{}", failed.stderr);
+    let fault = folder.nnc(&["run", "nan.nn"]);
+    assert_eq!(fault.code, 3, "{}", fault.stderr);
+    assert!(fault.stderr.contains("F0902"), "{}", fault.stderr);
+}
+
+#[test]
+fn files_that_are_no_text_are_diagnostics() {
+    let folder = Folder::new("bytes");
+    std::fs::write(folder.path("binary.nn"), b"print 1\nprint \xff\xfe\n").unwrap();
+    std::fs::write(folder.path("zero.nn"), b"print 1\0\n").unwrap();
+    for file in ["binary.nn", "zero.nn"] {
+        let run = folder.nnc(&["run", file]);
+        assert_eq!(run.code, 1, "{}", run.stderr);
+        assert!(run.stderr.contains("E0118"), "{}", run.stderr);
+    }
+    assert_eq!(folder.nnc(&["run", "."]).code, 4);
+}
+
+#[test]
+fn training_leaves_weights_and_a_log() {
+    let folder = Folder::new("train");
+    let run = folder.with("line.nn", LINE).nnc(&["run", "line.nn"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let numbers: Vec<f32> = run.stdout.split_whitespace().map(|text| text.parse().unwrap()).collect();
+    assert!((numbers[0] - 2.0).abs() < 1e-3 && (numbers[1] - 1.0).abs() < 1e-3, "{}", run.stdout);
+    assert!(run.stderr.contains("epoch   1/200  loss 21"), "{}", run.stderr);
+    assert!(folder.path("runs/line/train1.safetensors").exists());
+    let log = std::fs::read_to_string(folder.path("runs/line/log.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
+    assert_eq!((last["epoch"].as_u64(), last["epochs"].as_u64()), (Some(200), Some(200)));
+    let again = folder.nnc(&["run", "line.nn", "--out", "elsewhere", "--quiet", "--threads", "2"]);
+    assert_eq!((again.stdout, again.stderr.as_str()), (run.stdout, ""));
+    assert!(folder.path("elsewhere/log.jsonl").exists());
+}
+
+#[test]
+fn json_has_one_object_a_line() {
+    let folder = Folder::new("json");
+    let run = folder.with("line.nn", LINE).nnc(&["run", "line.nn", "--json"]);
+    let events: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!((kinds.first(), kinds.last()), (Some(&"train"), Some(&"done")));
+    assert!(["epoch", "trained", "print", "note"].iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
+    let epoch = events.iter().find(|event| event["event"] == "epoch").unwrap();
+    assert_eq!(epoch["figures"]["loss"], 21.0);
+    assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn constants_are_set_from_outside() {
+    let folder = Folder::new("set");
+    folder.with("set.nn", "const rate = 0.5\nprint rate * 2\n");
+    assert_eq!(folder.nnc(&["run", "set.nn"]).stdout, "1\n");
+    assert_eq!(folder.nnc(&["run", "set.nn", "--set", "rate=3"]).stdout, "6\n");
+    let unknown = folder.nnc(&["run", "set.nn", "--set", "rat=3"]);
+    assert_eq!(unknown.code, 1);
+    assert!(unknown.stderr.contains("E0410") && unknown.stderr.contains("rate"), "{}", unknown.stderr);
+}
+
+#[test]
+fn check_tells_costs_and_findings() {
+    let folder = Folder::new("check");
+    folder.with("line.nn", LINE).with("wrong.nn", "print undefined_name\nlet a = [1.0, 2.0] + [1.0, 2.0, 3.0]\n");
+    let told = folder.nnc(&["check", "line.nn"]).stdout;
+    for part in ["no errors", "2 in 2 tensors", "data points: rows train 4", "step of train1, 4 rows"] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    let wrong = folder.nnc(&["check", "wrong.nn", "--format", "json"]);
+    let codes: Vec<Value> = wrong.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let codes: Vec<&str> = codes.iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["E0201", "E0301"], "both are told in one run");
+}
+
+#[test]
+fn every_code_is_explained() {
+    let folder = Folder::new("explain");
+    for code in nnc::diag::Code::ALL {
+        // One process is enough to see that the command works; the texts come from one function.
+        let text = nnc::diag::render::explain(*code);
+        assert!(text.contains(code.name()) && text.len() > 60, "{}: {text}", code.name());
+    }
+    let told = folder.nnc(&["explain", "e0101"]);
+    assert_eq!(told.code, 0);
+    assert_eq!(told.stdout, nnc::diag::render::explain(nnc::diag::Code::E0101));
+    let unknown = folder.nnc(&["explain", "E0199"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("did you mean E01"), "{}", unknown.stderr);
+}
+
+#[test]
+fn definitions_are_shown_as_they_stand() {
+    let folder = Folder::new("doc");
+    folder.with("line.nn", LINE);
+    let own = folder.nnc(&["doc", "plain", "--file", "line.nn"]);
+    assert_eq!(own.code, 0, "{}", own.stderr);
+    assert!(own.stdout.starts_with("optimizer plain(lr = 0.1)  (line.nn)"), "{}", own.stdout);
+    assert!(own.stdout.contains("Plain descent") && own.stdout.contains("next w = w - lr * g"), "{}", own.stdout);
+    let near = folder.nnc(&["doc", "plan", "--file", "line.nn"]);
+    assert_eq!(near.code, 2);
+    assert!(near.stderr.contains("did you mean plain?"), "{}", near.stderr);
+    let all = folder.nnc(&["doc"]).stdout;
+    for (file, _) in nnc::prelude::FILES {
+        assert!(all.contains(&format!("<prelude>/{file}")), "{file} is missing");
+    }
+}
+
+#[test]
+fn stages_of_the_neuron() {
+    let folder = Folder::new("stages");
+    folder.with("neuron.nn", NEURON);
+    for stage in ["ast", "typed", "graph", "grad", "fused", "loops", "clif"] {
+        let shown = folder.nnc(&["emit-ir", "neuron.nn", "--stage", stage]);
+        assert_eq!(shown.code, 0, "{stage}: {}", shown.stderr);
+        assert!(shown.stdout.lines().count() > 5, "{stage}: {}", shown.stdout);
+    }
+    insta::assert_snapshot!(
+        "neuron_grad_values",
+        folder.nnc(&["emit-ir", "neuron.nn", "--stage", "grad", "--values"]).stdout
+    );
+    insta::assert_snapshot!("neuron_fused", folder.nnc(&["emit-ir", "neuron.nn", "--stage", "fused"]).stdout);
+}
+
+#[test]
+fn values_of_the_neuron_are_those_of_the_course() {
+    let folder = Folder::new("values");
+    let shown = folder.with("neuron.nn", NEURON).nnc(&["emit-ir", "neuron.nn", "--stage", "graph", "--values"]).stdout;
+    let wanted = [
+        "w = 2   gradient 42",
+        "b = 1   gradient 14",
+        "x = 3   gradient 28",
+        "w * x = 6   gradient 14",
+        "w * x + b = 7   gradient 14",
+        "L = 49   gradient 1",
+    ];
+    for line in wanted {
+        assert!(shown.contains(line), "{line} is missing in\n{shown}");
+    }
+    let svg = folder.nnc(&["emit-ir", "neuron.nn", "--stage", "graph", "--values", "--format", "svg"]).stdout;
+    assert!(svg.contains("<svg") && svg.contains(">= 49<") && svg.contains(">gradient 28<"), "{svg}");
+    let dot = folder.nnc(&["emit-ir", "neuron.nn", "--stage", "grad", "--values", "--format", "dot"]).stdout;
+    assert!(dot.contains("digraph") && dot.contains("rule of mul") && dot.contains("gradient 42"), "{dot}");
+}
+
+#[test]
+fn computations_are_chosen_by_name_and_number() {
+    let folder = Folder::new("choose");
+    folder.with("line.nn", LINE);
+    let emit = |extra: &[&str]| folder.nnc(&[&["emit-ir", "line.nn", "--stage", "graph"], extra].concat());
+    assert!(emit(&[]).stdout.starts_with("# 1 train1, 4 rows\n# others (--program): 2 print:"));
+    assert!(emit(&["--program", "2"]).stdout.starts_with("# 2 print:"));
+    let wrong = emit(&["--program", "train2"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.stderr.contains("did you mean train1?"), "{}", wrong.stderr);
+    assert_eq!(folder.nnc(&["emit-ir", "line.nn", "--stage", "fused", "--after", "fold"]).code, 0);
+    let pass = folder.nnc(&["emit-ir", "line.nn", "--stage", "fused", "--after", "fuld"]);
+    assert_eq!(pass.code, 2);
+    assert!(pass.stderr.contains("did you mean fold?"), "{}", pass.stderr);
+    assert_eq!(folder.nnc(&["emit-ir", "line.nn", "--stage", "loops", "--values"]).code, 2);
+}
+
+#[test]
+fn bench_lists_kernels_and_a_total() {
+    let folder = Folder::new("bench");
+    let told = folder.with("line.nn", LINE).nnc(&["bench", "line.nn", "--millis", "20"]);
+    assert_eq!(told.code, 0, "{}", told.stderr);
+    assert!(told.stdout.contains("step of train1, 4 rows") && told.stdout.contains("  total\n"), "{}", told.stdout);
+}
+
+#[test]
+fn data_is_found_beside_the_program_and_where_the_environment_says() {
+    let folder = Folder::new("data");
+    folder.with("set/points.csv", "x,y\n0,1\n1,3\n2,5\n3,7\n");
+    let program = LINE.replace("table(x = [0, 1, 2, 3], y = [1, 3, 5, 7])", "csv(\"points.csv\")");
+    folder.with("set/line.nn", &program).with("line.nn", &program);
+    let beside = folder.nnc(&["run", "set/line.nn", "--quiet"]);
+    assert_eq!(beside.code, 0, "{}", beside.stderr);
+    let missing = folder.nnc(&["run", "line.nn", "--quiet"]);
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.contains("E0601"), "{}", missing.stderr);
+    let named = folder.nnc_with(&["run", "line.nn", "--quiet"], &[("NNC_DATA", "set")]);
+    assert_eq!((named.code, named.stdout), (0, beside.stdout), "{}", named.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_cleanly_and_keeps_what_was_reached() {
+    let folder = Folder::new("interrupt");
+    folder.with("long.nn", &LINE.replace("epochs 200", "epochs 2000000000"));
+    let code = folder.interrupt(&["run", "long.nn"], "runs/long/log.jsonl");
+    assert_eq!(code, 130);
+    assert!(folder.path("runs/long/train1.safetensors").exists());
+}
