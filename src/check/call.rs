@@ -21,6 +21,8 @@ pub(super) type Given = (Option<String>, Value, Span);
 const CALL_LIMIT: usize = 256;
 /// What a call costs, in expressions.
 const CALL_WORK: usize = 3;
+/// What the application of an instance costs besides.
+const APPLY_WORK: usize = 20;
 
 impl Checker<'_> {
     pub(super) fn call_expr(&mut self, callee: &Expr, args: &[CallArg], span: Span) -> Value {
@@ -456,6 +458,7 @@ impl Checker<'_> {
             return value.clone();
         }
         let def = self.definitions[definition.0 as usize].clone();
+        self.spend(APPLY_WORK, span);
         if !self.enter(definition, span) {
             return Value::Unknown;
         }

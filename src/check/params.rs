@@ -165,7 +165,7 @@ impl Checker<'_> {
                 .report(Diagnostic::new(Code::E0311, message, of_span).help("take `sum(...)` or `mean(...)` of it"));
         }
         let reached: HashSet<NodeId> = self.reached(of.node).into_iter().collect();
-        self.spend(reached.len() / 16, span);
+        self.spend(reached.len() / 4, span);
         let mut results: Vec<Value> = by.iter().map(|by| self.grad_by(&of, &reached, by, span)).collect();
         if results.len() == 1 { results.swap_remove(0) } else { Value::Tuple(results.into()) }
     }
