@@ -239,7 +239,7 @@ impl Checker<'_> {
             Some((Value::List(items), _)) => {
                 return Value::List(items.iter().rev().cloned().collect::<Vec<_>>().into());
             }
-            Some((Value::Range(from, to), _)) => {
+            Some((Value::Range(from, to), _)) if to - from <= super::limits::RANGE_LIMIT => {
                 return Value::List((from..to).rev().map(Value::int).collect::<Vec<_>>().into());
             }
             _ => {}

@@ -187,10 +187,9 @@ impl Checker<'_> {
             return Value::Slot(SlotValue { slot, elem, shape });
         };
         let instance = self.frame().owner;
-        let existing = self.instances[instance.0 as usize].slots.iter().find(|(known, _)| *known == name.text).cloned();
-        if let Some((_, slot)) = existing
-            && self.frame().kind == FrameKind::Layer
-        {
+        let applied_before = self.frame().kind == FrameKind::Layer;
+        let mut known = self.instances[instance.0 as usize].slots.iter().filter(|_| applied_before);
+        if let Some((_, slot)) = known.find(|(known, _)| *known == name.text).cloned() {
             return self.same_slot(declared, slot, elem, shape, &sizes);
         }
         let path = self.slot_path(instance, &name.text);

@@ -19,7 +19,8 @@ pub fn check_program(name: &str, text: &str) -> (SourceMap, Vec<Diagnostic>) {
     let mut sources = SourceMap::default();
     let file = sources.add(name, text);
     let (ast, mut diagnostics) = syntax::parse(file, text);
-    let options = Options { set: Vec::new(), seed: 0, world: &TestWorld };
+    let unparsed = diagnostics.clone();
+    let options = Options { set: Vec::new(), seed: 0, unparsed: &unparsed, world: &TestWorld };
     let (_, found) = check::check(&mut sources, file, ast, &options);
     diagnostics.extend(found);
     (sources, diagnostics)
@@ -68,7 +69,13 @@ impl World for TestWorld {
     fn schema(&self, source: &Source) -> Result<Schema, SchemaError> {
         if is_images(source) {
             let classes = Some((0..10).map(|digit| digit.to_string()).collect());
-            let image = SchemaColumn { name: "image".into(), shape: vec![28, 28], classes: None, text: false, as_classes: None };
+            let image = SchemaColumn {
+                name: "image".into(),
+                shape: vec![28, 28],
+                classes: None,
+                text: false,
+                as_classes: None,
+            };
             let label = SchemaColumn { name: "label".into(), shape: vec![], classes, text: false, as_classes: None };
             return Ok(Schema { columns: vec![image, label], rows: 60_000, test_rows: 10_000 });
         }
