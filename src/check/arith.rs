@@ -194,9 +194,10 @@ impl Checker<'_> {
         let (a, b) = self.pair(left, right)?;
         for (tensor, place) in [(&a, left.1), (&b, right.1)] {
             if let Elem::Class(_) = tensor.elem {
-                let diagnostic = Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", place)
-                    .here("this holds classes")
-                    .help("use `one_hot(...)`, or `f32(...)` for the class number");
+                let diagnostic =
+                    Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", place)
+                        .here("this holds classes")
+                        .help("use `one_hot(...)`, or `f32(...)` for the class number");
                 self.report(diagnostic);
                 return None;
             }
@@ -302,9 +303,13 @@ impl Checker<'_> {
         for (tensor, place) in [(&a, left.1), (&b, right.1)] {
             if tensor.shape.is_empty() {
                 return self.report(
-                    Diagnostic::new(Code::E0302, "`@` contracts axes, and a scalar has none", self.operator.unwrap_or(span))
-                        .also(place, "this is a scalar")
-                        .help("use `*`"),
+                    Diagnostic::new(
+                        Code::E0302,
+                        "`@` contracts axes, and a scalar has none",
+                        self.operator.unwrap_or(span),
+                    )
+                    .also(place, "this is a scalar")
+                    .help("use `*`"),
                 );
             }
         }

@@ -1,9 +1,9 @@
 //! Expressions to values.
 
-use super::{Checker, WORK_LIMIT};
 use super::dims::Dim;
 use super::typed::{Clock, Kind, SlotId};
 use super::value::{Elem, Number, SlotValue, Tensor, Value};
+use super::{Checker, WORK_LIMIT};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Op, Owner, Type};
 use crate::source::Span;
@@ -63,10 +63,9 @@ impl Checker<'_> {
     /// Reports that a limit was reached, once; nothing is worked out after that.
     pub(super) fn exhaust(&mut self, message: String, span: Span) {
         let place = self.loop_span.unwrap_or(span);
-        self.report(
-            Diagnostic::new(Code::E0703, message, place)
-                .help("`for` and `repeat` make a copy of their body each turn: fewer turns, or tensors instead of numbers"),
-        );
+        self.report(Diagnostic::new(Code::E0703, message, place).help(
+            "`for` and `repeat` make a copy of their body each turn: fewer turns, or tensors instead of numbers",
+        ));
         self.exhausted = true;
     }
 
@@ -185,7 +184,11 @@ impl Checker<'_> {
     /// A path as written, without the word before it.
     fn path_text(&self, path: &Path) -> String {
         let text = self.sources.text(path.span);
-        text.strip_prefix("next").filter(|rest| rest.starts_with(char::is_whitespace)).unwrap_or(text).trim().to_string()
+        text.strip_prefix("next")
+            .filter(|rest| rest.starts_with(char::is_whitespace))
+            .unwrap_or(text)
+            .trim()
+            .to_string()
     }
 
     /// The value at a path.
@@ -248,7 +251,8 @@ impl Checker<'_> {
             Value::Tensor(_) | Value::Slot(_) => {
                 let message = format!("{} has no fields", value.describe());
                 return self.report(
-                    Diagnostic::new(Code::E0205, message, span).help("`size(x)`, `shape(x)`, `len(x)` tell what it is like"),
+                    Diagnostic::new(Code::E0205, message, span)
+                        .help("`size(x)`, `shape(x)`, `len(x)` tell what it is like"),
                 );
             }
             other => {
@@ -335,10 +339,16 @@ impl Checker<'_> {
                 let text = self.sources.text(span).lines().next().unwrap_or_default().to_string();
                 let mut diagnostic = Diagnostic::new(Code::E0304, message, span);
                 diagnostic = match other {
-                    Value::Instance(_) | Value::Frozen(_) => diagnostic.help(format!("apply it to a value: `x |> {text}`")),
+                    Value::Instance(_) | Value::Frozen(_) => {
+                        diagnostic.help(format!("apply it to a value: `x |> {text}`"))
+                    }
                     Value::Def(_) | Value::Intrinsic(_) => diagnostic.help(format!("call it: `{text}(...)`")),
-                    Value::Text(_) | Value::Pieces(_) => diagnostic.help("values go into a text with braces: `\"loss {x}\"`"),
-                    Value::Data(_) | Value::Part(_) => diagnostic.help("name a column, and say on which rows: `print mean(x) on digits.test`"),
+                    Value::Text(_) | Value::Pieces(_) => {
+                        diagnostic.help("values go into a text with braces: `\"loss {x}\"`")
+                    }
+                    Value::Data(_) | Value::Part(_) => {
+                        diagnostic.help("name a column, and say on which rows: `print mean(x) on digits.test`")
+                    }
                     _ => diagnostic,
                 };
                 self.report(diagnostic);
@@ -475,7 +485,8 @@ impl Checker<'_> {
                 };
                 let mut diagnostic = Diagnostic::new(Code::E0401, message, span).here(have);
                 if what.contains("` of `") && matches!(other, Value::Tensor(_) | Value::Slot(_)) {
-                    diagnostic = diagnostic.help("a layer has its settings first, then its input: `x |> dense(64)` or `dense(64)(x)`");
+                    diagnostic = diagnostic
+                        .help("a layer has its settings first, then its input: `x |> dense(64)` or `dense(64)(x)`");
                 }
                 self.report(diagnostic);
                 None

@@ -16,7 +16,13 @@ use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Path, Pattern, Stmt,
 impl Checker<'_> {
     /// The prelude is file 0: all its texts share one set of names.
     pub(super) fn load_prelude(&mut self) {
-        self.files.push(FileScope { id: FileId(u32::MAX), ast: Rc::default(), items: HashMap::new(), behind: None, missing: None });
+        self.files.push(FileScope {
+            id: FileId(u32::MAX),
+            ast: Rc::default(),
+            items: HashMap::new(),
+            behind: None,
+            missing: None,
+        });
         for (name, text) in crate::prelude::FILES {
             let id = self.sources.add(format!("<prelude>/{name}"), *text);
             self.prelude.push(id);
@@ -113,8 +119,12 @@ impl Checker<'_> {
             && self.importing.contains(&known)
         {
             self.report(
-                Diagnostic::new(Code::E0409, format!("\"{}\" imports itself, directly or through others", path.0), path.1)
-                    .help("move what both files need into a third file that imports neither"),
+                Diagnostic::new(
+                    Code::E0409,
+                    format!("\"{}\" imports itself, directly or through others", path.0),
+                    path.1,
+                )
+                .help("move what both files need into a third file that imports neither"),
             );
             self.bind_import(from, alias, path.1);
             return;

@@ -23,9 +23,8 @@ mod intrinsics;
 mod item;
 mod movement;
 mod optimize;
-mod place;
-mod unparsed;
 mod params;
+mod place;
 mod reduce;
 mod scope;
 mod shape;
@@ -34,6 +33,7 @@ mod stmt;
 mod teach;
 mod train;
 pub mod typed;
+mod unparsed;
 mod unroll;
 mod value;
 

@@ -326,7 +326,10 @@ impl Checker<'_> {
         if let Some(data) = owner.filter(|_| self.phase.data.is_none()) {
             return Some(format!("it is a column of `{0}`: say which rows with `on {0}.train`", data.name));
         }
-        ["w", "g", "t", "loss"].contains(&name).then(|| "an optimiser sees `w`, `g`, `t` and `loss`; a train has its figures in `every`, `stop` and `keep`".to_string())
+        ["w", "g", "t", "loss"].contains(&name).then(|| {
+            "an optimiser sees `w`, `g`, `t` and `loss`; a train has its figures in `every`, `stop` and `keep`"
+                .to_string()
+        })
     }
 
     /// A statement further down in the file that binds `name`, and whether it defines a model.

@@ -13,8 +13,21 @@ use crate::source::Span;
 /// Lines above an error that may belong to its statement.
 const LOOK_BACK: usize = 60;
 /// Words that begin a statement which binds a name.
-const HEADS: &[&str] =
-    &["let", "param", "state", "const", "fn", "layer", "model", "optimizer", "data", "train", "import", "for", "record"];
+const HEADS: &[&str] = &[
+    "let",
+    "param",
+    "state",
+    "const",
+    "fn",
+    "layer",
+    "model",
+    "optimizer",
+    "data",
+    "train",
+    "import",
+    "for",
+    "record",
+];
 
 /// What is missing from the trees.
 #[derive(Debug, Default)]

@@ -112,7 +112,8 @@ impl Checker<'_> {
         match total {
             Some(total) if total <= TURN_LIMIT => total,
             _ => {
-                let message = format!("this loop has more than {TURN_LIMIT} turns, each of which becomes a copy of its body");
+                let message =
+                    format!("this loop has more than {TURN_LIMIT} turns, each of which becomes a copy of its body");
                 self.exhaust(message, span);
                 0
             }
@@ -202,9 +203,8 @@ impl Checker<'_> {
         }
         if times > TURN_LIMIT as i64 {
             let message = format!("{times} turns are unrolled into as many copies of the stages");
-            return self.report(
-                Diagnostic::new(Code::E0703, message, count.span).help(format!("at most {TURN_LIMIT} turns")),
-            );
+            return self
+                .report(Diagnostic::new(Code::E0703, message, count.span).help(format!("at most {TURN_LIMIT} turns")));
         }
         self.in_loop("repeat", |checker| {
             let counters = checker.frame().counters.clone();
