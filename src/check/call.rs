@@ -372,7 +372,7 @@ impl Checker<'_> {
         let parent = &self.instances[owner.0 as usize];
         let path = if parent.path.is_empty() { name.clone() } else { format!("{}.{name}", parent.path) };
         let order = if owner.0 == 0 { (self.statement, self.seed) } else { parent.order };
-        let id = self.new_instance(Some(definition), settings, path, Some(owner), place, order);
+        let id = self.new_instance(Some(definition), settings, path, place, order);
         let parent = &mut self.instances[owner.0 as usize];
         parent.places.insert((place, key), id);
         parent.children.push((name, id));
@@ -385,7 +385,6 @@ impl Checker<'_> {
         definition: Option<DefId>,
         settings: Vec<Value>,
         path: String,
-        parent: Option<InstanceId>,
         made: Span,
         order: (usize, i64),
     ) -> InstanceId {
@@ -393,7 +392,6 @@ impl Checker<'_> {
             definition,
             settings,
             path,
-            parent,
             slots: Vec::new(),
             children: Vec::new(),
             places: HashMap::new(),
@@ -508,7 +506,7 @@ impl Checker<'_> {
     pub(super) fn local_fn(&mut self, stmt: &Stmt) {
         if let StmtKind::Fn(definition) = &stmt.kind {
             let file = self.frame().file;
-            let id = self.add_definition(DefKind::Fn, definition, stmt.doc.clone(), file);
+            let id = self.add_definition(DefKind::Fn, definition, file);
             self.bind(&definition.name.text, Value::Def(id), definition.name.span);
         }
     }

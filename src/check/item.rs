@@ -13,6 +13,9 @@ use crate::ir::{Owner, Type};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Path, Pattern, Stmt, StmtKind};
 
+/// Slots that get their first values together: order and seed, slots, values.
+type FirstValues = ((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>);
+
 impl Checker<'_> {
     /// The prelude is file 0: all its texts share one set of names.
     pub(super) fn load_prelude(&mut self) {
@@ -50,9 +53,9 @@ impl Checker<'_> {
     fn add_items(&mut self, index: usize, file: &ast::File) {
         for stmt in &file.stmts {
             match &stmt.kind {
-                StmtKind::Fn(definition) => self.add_item_def(index, DefKind::Fn, definition, stmt),
-                StmtKind::Layer(definition) => self.add_item_def(index, DefKind::Layer, definition, stmt),
-                StmtKind::Optimizer(definition) => self.add_item_def(index, DefKind::Optimizer, definition, stmt),
+                StmtKind::Fn(definition) => self.add_item_def(index, DefKind::Fn, definition),
+                StmtKind::Layer(definition) => self.add_item_def(index, DefKind::Layer, definition),
+                StmtKind::Optimizer(definition) => self.add_item_def(index, DefKind::Optimizer, definition),
                 StmtKind::Const(list) => {
                     for (name, expr) in list {
                         self.add_item(index, name, ItemValue::Const(Rc::new(expr.clone())));
@@ -63,19 +66,13 @@ impl Checker<'_> {
         }
     }
 
-    fn add_item_def(&mut self, index: usize, kind: DefKind, definition: &ast::Definition, stmt: &Stmt) {
-        let id = self.add_definition(kind, definition, stmt.doc.clone(), index);
+    fn add_item_def(&mut self, index: usize, kind: DefKind, definition: &ast::Definition) {
+        let id = self.add_definition(kind, definition, index);
         self.add_item(index, &definition.name, ItemValue::Def(id));
     }
 
     /// A definition of a file.
-    pub(super) fn add_definition(
-        &mut self,
-        kind: DefKind,
-        definition: &ast::Definition,
-        doc: Option<String>,
-        file: usize,
-    ) -> DefId {
+    pub(super) fn add_definition(&mut self, kind: DefKind, definition: &ast::Definition, file: usize) -> DefId {
         let broken = self.unparsed.within(definition.body.span);
         let args: Vec<&ast::Arg> = definition.settings.iter().chain(&definition.inputs).collect();
         for (at, arg) in args.iter().enumerate() {
@@ -84,7 +81,7 @@ impl Checker<'_> {
                 self.report(Diagnostic::new(Code::E0202, message, arg.name.span).also(first.name.span, "the first"));
             }
         }
-        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), doc, file, broken });
+        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), file, broken });
         DefId(self.definitions.len() as u32 - 1)
     }
 
@@ -269,7 +266,7 @@ impl Checker<'_> {
             | StmtKind::Fn(_)
             | StmtKind::Layer(_)
             | StmtKind::Optimizer(_) => {}
-            StmtKind::Model(definition) => self.model(definition, stmt),
+            StmtKind::Model(definition) => self.model(definition),
             StmtKind::Data { name, source, like, body } => {
                 self.only_once(name);
                 self.data_item(name, source, like.as_ref(), body.as_deref(), stmt.span);
@@ -405,14 +402,14 @@ impl Checker<'_> {
         }
     }
 
-    fn model(&mut self, definition: &ast::Definition, stmt: &Stmt) {
+    fn model(&mut self, definition: &ast::Definition) {
         let file = self.frame().file;
         self.only_once(&definition.name);
         let known = self.model_definitions.get(&definition.name.span).copied();
-        let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, stmt.doc.clone(), file));
+        let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, file));
         let order = (self.statement, self.seed);
         let path = definition.name.text.clone();
-        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), None, definition.name.span, order);
+        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), definition.name.span, order);
         self.bind(&path, Value::Instance(instance), definition.name.span);
     }
 
@@ -673,7 +670,7 @@ impl Checker<'_> {
 
     /// First values that wait become one `Set` before the statement that declared them.
     pub(super) fn flush_inits(&mut self) {
-        let mut groups: Vec<((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>)> = Vec::new();
+        let mut groups: Vec<FirstValues> = Vec::new();
         for (order, slot, node) in std::mem::take(&mut self.inits) {
             match groups.iter_mut().find(|(known, _, _)| *known == order) {
                 Some((_, slots, nodes)) => {

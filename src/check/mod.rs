@@ -250,7 +250,6 @@ impl<'a> Checker<'a> {
             definition: None,
             settings: Vec::new(),
             path: String::new(),
-            parent: None,
             slots: Vec::new(),
             children: Vec::new(),
             places: HashMap::new(),
