@@ -60,6 +60,10 @@ impl Checker<'_> {
                         given = Vec::new();
                         made
                     }
+                    // `x |> frozen(m)`: what it gives is applied.
+                    Value::Intrinsic(Intrinsic::Frozen | Intrinsic::Clone) => {
+                        self.call(target, std::mem::take(&mut given), stage.span, callee.span, "")
+                    }
                     other => other,
                 };
                 given.insert(0, (None, value, from));
@@ -431,18 +435,8 @@ impl Checker<'_> {
         }
         let value = |arg: &Arg| frame.scopes[0].get(&arg.name.text).map(|binding| binding.value.clone());
         let values: Vec<Value> = def.ast.settings.iter().map(|arg| value(arg).unwrap_or(Value::Unknown)).collect();
-        // A size bound by a setting is that number again wherever the instance is applied.
-        Some(values.into_iter().map(|value| self.settle(value)).collect())
-    }
-
-    fn settle(&mut self, value: Value) -> Value {
-        match value {
-            Value::Number(super::value::Number::Size(dim), _) => {
-                let resolved = self.program.atoms.resolve(&dim);
-                resolved.as_number().map_or(Value::size(resolved), Value::int)
-            }
-            other => other,
-        }
+        // A size stays the dim that it was given as: what `dense(D)` gives has the axis D, not one of D's size.
+        Some(values)
     }
 
     fn make_rule(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {

@@ -64,6 +64,7 @@ impl Checker<'_> {
                 },
                 IndexItem::Ellipsis(place) => match self.frame().ellipsis.clone() {
                     Some(dims) => shape.extend(dims),
+                    None if self.open => return Value::Unknown,
                     None => return self.error(Code::E0401, "`...` is not known here", *place),
                 },
                 IndexItem::Slice(_, _, place) => {

@@ -301,8 +301,14 @@ impl Checker<'_> {
     /// `next w = ...`
     pub(super) fn set_updated(&mut self, new: Value, value_span: Span, span: Span) {
         let Some(shape) = self.optimizing.last().map(|current| current.w.shape.clone()) else { return };
-        let Some(tensor) = self.tensor_like(&new, &Elem::F32, value_span) else { return };
-        let Some(tensor) = self.fit(tensor, &shape, value_span, "the new `w`") else { return };
+        let tensor = match (&new, self.optimizing.last()) {
+            (Value::Unknown, Some(current)) => current.w.clone(),
+            _ => {
+                let Some(tensor) = self.tensor_like(&new, &Elem::F32, value_span) else { return };
+                let Some(tensor) = self.fit(tensor, &shape, value_span, "the new `w`") else { return };
+                tensor
+            }
+        };
         if let Some(current) = self.optimizing.last_mut()
             && current.updated.replace(tensor).is_some()
         {

@@ -349,6 +349,8 @@ impl Checker<'_> {
                 ShapeItem::Dim(expr) => dims.push(self.known_shape_dim(expr)?),
                 ShapeItem::Ellipsis(span) => match self.frame().ellipsis.clone() {
                     Some(known) => dims.extend(known),
+                    // In a definition's own check `...` may be any axes.
+                    None if self.open => return None,
                     None => {
                         self.error(Code::E0401, "`...` is not known here", *span);
                         return None;
