@@ -399,7 +399,7 @@ impl Checker<'_> {
         let parent = &self.instances[owner.0 as usize];
         let path = if parent.path.is_empty() { name.clone() } else { format!("{}.{name}", parent.path) };
         let order = if owner.0 == 0 { (self.statement, self.seed) } else { parent.order };
-        let id = self.new_instance(Some(definition), settings, path, order);
+        let id = self.new_instance(Some(definition), settings, path, place, order);
         let parent = &mut self.instances[owner.0 as usize];
         parent.places.insert((place, key), id);
         parent.names.insert(name.clone(), 0);
@@ -413,6 +413,7 @@ impl Checker<'_> {
         definition: Option<DefId>,
         settings: Vec<Value>,
         path: String,
+        made: Span,
         order: (usize, i64),
     ) -> InstanceId {
         self.instances.push(Instance {
@@ -423,6 +424,7 @@ impl Checker<'_> {
             children: Vec::new(),
             names: HashMap::new(),
             places: HashMap::new(),
+            made,
             applied: None,
             order,
         });

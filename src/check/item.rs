@@ -13,6 +13,9 @@ use crate::ir::{Owner, Type};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Path, Pattern, Stmt, StmtKind};
 
+/// Slots that get their first values together: order and seed, slots, values.
+type FirstValues = ((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>);
+
 impl Checker<'_> {
     /// The prelude is file 0: all its texts share one set of names.
     pub(super) fn load_prelude(&mut self) {
@@ -439,7 +442,7 @@ impl Checker<'_> {
         let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, file));
         let order = (self.statement, self.seed);
         let path = definition.name.text.clone();
-        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), order);
+        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), definition.name.span, order);
         self.bind(&path, Value::Instance(instance), definition.name.span);
     }
 
@@ -696,7 +699,7 @@ impl Checker<'_> {
 
     /// First values that wait become one `Set` before the statement that declared them.
     pub(super) fn flush_inits(&mut self) {
-        let mut groups: Vec<((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>)> = Vec::new();
+        let mut groups: Vec<FirstValues> = Vec::new();
         let mut places: HashMap<(usize, i64), usize> = HashMap::new();
         for (order, slot, node) in std::mem::take(&mut self.inits) {
             let at = *places.entry(order).or_insert_with(|| {

@@ -37,6 +37,9 @@ pub(super) const DIAGNOSTIC_LIMIT: usize = 100_000;
 /// Names that are compared for "did you mean", in all.
 const COMPARISON_LIMIT: usize = 200_000;
 
+/// What a file's statements bind: where, and whether it is a model.
+pub(super) type BoundNames = std::collections::HashMap<String, (Span, bool)>;
+
 /// What has been used up of the limits.
 #[derive(Debug, Default)]
 pub(super) struct Spent {

@@ -244,7 +244,7 @@ struct Checker<'a> {
     /// Work done again and again, expressions inside of each other, comparisons of names: see [`limits`].
     spent: limits::Spent,
     /// What the statements of each file bind, by name; made when an unknown name is first met.
-    bound: HashMap<usize, Rc<HashMap<String, (Span, bool)>>>,
+    bound: HashMap<usize, Rc<limits::BoundNames>>,
     /// The walk that came to each node last, so that walks need no set of their own.
     walked: Vec<u32>,
     /// The number of the last walk.
@@ -261,6 +261,7 @@ impl<'a> Checker<'a> {
             children: Vec::new(),
             names: HashMap::new(),
             places: HashMap::new(),
+            made: Span::default(),
             applied: Some(Span::default()),
             order: (0, options.seed),
         };

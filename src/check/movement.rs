@@ -343,7 +343,7 @@ impl Checker<'_> {
     }
 
     /// `class(x, K)`: whole numbers as classes.
-    pub(super) fn to_class(&mut self, args: &Args, span: Span) -> Value {
+    pub(super) fn class_of(&mut self, args: &Args, span: Span) -> Value {
         let Some((tensor, place)) = self.tensor_arg(args, 0) else { return Value::Unknown };
         let count = match &args[1] {
             Some((Value::Number(Number::Size(dim), _), _)) => dim.clone(),

@@ -222,6 +222,7 @@ impl Checker<'_> {
             return self.report(
                 Diagnostic::new(Code::E0408, message, declared.name.span)
                     .also(known.applied, "its sizes were fixed by this application")
+                    .also(self.instances[self.frame().owner.0 as usize].made, "the instance was made here")
                     .help("an instance has one set of parameters: make a second one for other sizes"),
             );
         }
