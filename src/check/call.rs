@@ -187,13 +187,14 @@ impl Checker<'_> {
     fn leave(&mut self, value: Value) -> Value {
         self.inlining.pop();
         let Some(frame) = self.frames.pop() else { return value };
-        let outer: HashMap<_, _> = frame
-            .dims
-            .iter()
-            .filter_map(|(_, dim)| dim.as_atom())
-            .filter_map(|atom| self.program.atoms.binding(atom).map(|binding| (atom, binding.clone())))
-            .collect();
+        let outer = self.bindings(&frame);
         self.translate(value, &outer)
+    }
+
+    /// What the dims of a definition are to its caller.
+    fn bindings(&self, frame: &Frame) -> HashMap<super::dims::AtomId, Dim> {
+        let atoms = frame.dims.iter().filter_map(|(_, dim)| dim.as_atom());
+        atoms.filter_map(|atom| self.program.atoms.binding(atom).map(|binding| (atom, binding.clone()))).collect()
     }
 
     fn translate(&mut self, value: Value, outer: &HashMap<super::dims::AtomId, Dim>) -> Value {
@@ -341,7 +342,7 @@ impl Checker<'_> {
         let parent = &self.instances[owner.0 as usize];
         let path = if parent.path.is_empty() { name.clone() } else { format!("{}.{name}", parent.path) };
         let order = if owner.0 == 0 { (self.statement, self.seed) } else { parent.order };
-        let id = self.new_instance(Some(definition), settings, path, Some(owner), place, order);
+        let id = self.new_instance(Some(definition), settings, path, order);
         let parent = &mut self.instances[owner.0 as usize];
         parent.places.insert((place, key), id);
         parent.children.push((name, id));
@@ -354,19 +355,15 @@ impl Checker<'_> {
         definition: Option<DefId>,
         settings: Vec<Value>,
         path: String,
-        parent: Option<InstanceId>,
-        made: Span,
         order: (usize, i64),
     ) -> InstanceId {
         self.instances.push(Instance {
             definition,
             settings,
             path,
-            parent,
             slots: Vec::new(),
             children: Vec::new(),
             places: HashMap::new(),
-            made,
             applied: None,
             order,
         });
@@ -402,8 +399,19 @@ impl Checker<'_> {
         }
         let value = |arg: &Arg| frame.scopes[0].get(&arg.name.text).map(|binding| binding.value.clone());
         let values: Vec<Value> = def.ast.settings.iter().map(|arg| value(arg).unwrap_or(Value::Unknown)).collect();
-        // A size stays the dim that it was given as: what `dense(D)` gives has the axis D, not one of D's size.
-        Some(values)
+        // A size is what it was given as: the axis of what `dense(D)` gives is D, not another one of D's size.
+        let outer = self.bindings(&frame);
+        Some(values.into_iter().map(|value| self.given_size(value, &outer)).collect())
+    }
+
+    fn given_size(&mut self, value: Value, outer: &HashMap<super::dims::AtomId, Dim>) -> Value {
+        match self.translate(value, outer) {
+            Value::Number(super::value::Number::Size(dim), link) => match dim.as_number() {
+                Some(number) => Value::int(number),
+                None => Value::Number(super::value::Number::Size(dim), link),
+            },
+            other => other,
+        }
     }
 
     fn make_rule(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {
@@ -467,7 +475,7 @@ impl Checker<'_> {
     pub(super) fn local_fn(&mut self, stmt: &Stmt) {
         if let StmtKind::Fn(definition) = &stmt.kind {
             let file = self.frame().file;
-            let id = self.add_definition(DefKind::Fn, definition, stmt.doc.clone(), file);
+            let id = self.add_definition(DefKind::Fn, definition, file);
             self.bind(&definition.name.text, Value::Def(id), definition.name.span);
         }
     }

@@ -44,9 +44,9 @@ impl Checker<'_> {
     fn add_items(&mut self, index: usize, file: &ast::File) {
         for stmt in &file.stmts {
             match &stmt.kind {
-                StmtKind::Fn(definition) => self.add_item_def(index, DefKind::Fn, definition, stmt),
-                StmtKind::Layer(definition) => self.add_item_def(index, DefKind::Layer, definition, stmt),
-                StmtKind::Optimizer(definition) => self.add_item_def(index, DefKind::Optimizer, definition, stmt),
+                StmtKind::Fn(definition) => self.add_item_def(index, DefKind::Fn, definition),
+                StmtKind::Layer(definition) => self.add_item_def(index, DefKind::Layer, definition),
+                StmtKind::Optimizer(definition) => self.add_item_def(index, DefKind::Optimizer, definition),
                 StmtKind::Const(list) => {
                     for (name, expr) in list {
                         self.add_item(index, name, ItemValue::Const(Rc::new(expr.clone())));
@@ -57,8 +57,8 @@ impl Checker<'_> {
         }
     }
 
-    fn add_item_def(&mut self, index: usize, kind: DefKind, definition: &ast::Definition, stmt: &Stmt) {
-        let id = self.add_definition(kind, definition, stmt.doc.clone(), index);
+    fn add_item_def(&mut self, index: usize, kind: DefKind, definition: &ast::Definition) {
+        let id = self.add_definition(kind, definition, index);
         self.add_item(index, &definition.name, ItemValue::Def(id));
     }
 
@@ -67,10 +67,9 @@ impl Checker<'_> {
         &mut self,
         kind: DefKind,
         definition: &ast::Definition,
-        doc: Option<String>,
         file: usize,
     ) -> DefId {
-        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), doc, file, broken: false });
+        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), file, broken: false });
         DefId(self.definitions.len() as u32 - 1)
     }
 
@@ -230,7 +229,7 @@ impl Checker<'_> {
             | StmtKind::Fn(_)
             | StmtKind::Layer(_)
             | StmtKind::Optimizer(_) => {}
-            StmtKind::Model(definition) => self.model(definition, stmt),
+            StmtKind::Model(definition) => self.model(definition),
             StmtKind::Data { name, source, like, body } => {
                 self.data_item(name, source, like.as_ref(), body.as_deref(), stmt.span);
             }
@@ -339,13 +338,13 @@ impl Checker<'_> {
         }
     }
 
-    fn model(&mut self, definition: &ast::Definition, stmt: &Stmt) {
+    fn model(&mut self, definition: &ast::Definition) {
         let file = self.frame().file;
         let known = self.model_definitions.get(&definition.name.span).copied();
-        let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, stmt.doc.clone(), file));
+        let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, file));
         let order = (self.statement, self.seed);
         let path = definition.name.text.clone();
-        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), None, definition.name.span, order);
+        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), order);
         self.bind(&path, Value::Instance(instance), definition.name.span);
     }
 

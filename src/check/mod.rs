@@ -210,11 +210,9 @@ impl<'a> Checker<'a> {
             definition: None,
             settings: Vec::new(),
             path: String::new(),
-            parent: None,
             slots: Vec::new(),
             children: Vec::new(),
             places: HashMap::new(),
-            made: Span::default(),
             applied: Some(Span::default()),
             order: (0, options.seed),
         };

@@ -111,7 +111,7 @@ impl Checker<'_> {
     fn copy_instance(&mut self, from: InstanceId, path: String, span: Span) -> InstanceId {
         let source = self.instances[from.0 as usize].clone();
         let order = (self.statement, self.seed);
-        let id = self.new_instance(source.definition, source.settings, path.clone(), None, span, order);
+        let id = self.new_instance(source.definition, source.settings, path.clone(), order);
         self.instances[id.0 as usize].applied = source.applied;
         for (name, slot) in source.slots {
             let kept = self.program.slot(slot.slot).clone();
