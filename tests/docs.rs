@@ -89,7 +89,8 @@ fn fails(place: &str, text: &str, code: Option<&str>, output: Option<&str>) {
             let wanted = code.unwrap_or_else(|| panic!("{place}: name the code, it is {codes:?}"));
             assert!(codes.iter().any(|found| found == wanted), "{place}: {codes:?}\n{shown}");
             if let Some(output) = output {
-                let plain = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_string();
+                let plain =
+                    |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_string();
                 assert_eq!(plain(&shown), plain(output), "{place} says something else");
             }
         }

@@ -3,7 +3,7 @@
 //! compared with the graph interpreter.
 
 mod harness;
-mod nets;
+pub mod nets;
 
 use crate::grad::random::random_problem;
 use crate::ir::cases;

@@ -23,7 +23,13 @@ pub struct Problem {
 
 impl Problem {
     /// sum(value · fixed numbers), so that each element has its own cotangent.
-    fn of(name: String, mut graph: Graph, inputs: Vec<Array<f64>>, values: &[ValueId], wrt: Vec<ValueId>) -> Problem {
+    pub fn of(
+        name: String,
+        mut graph: Graph,
+        inputs: Vec<Array<f64>>,
+        values: &[ValueId],
+        wrt: Vec<ValueId>,
+    ) -> Problem {
         let origin = Origin::default();
         let mut loss = graph.f32(0.0, origin);
         let mut numbers = Numbers(99);
@@ -38,7 +44,7 @@ impl Problem {
         Problem { name, graph, inputs, loss, wrt }
     }
 
-    fn of_case(case: Case) -> Problem {
+    pub fn of_case(case: Case) -> Problem {
         Problem::of(case.name, case.graph, case.inputs, &[case.y], case.wrt)
     }
 

@@ -1,8 +1,10 @@
 //! All integration suites, one binary.
 mod cli;
+mod counting;
 mod data;
 mod diag;
 mod docs;
+mod errors;
 mod examples;
 mod fuse;
 mod golden;
@@ -10,11 +12,14 @@ mod grad;
 mod house;
 mod ir;
 mod jit;
+mod jit_ops;
 mod kernels;
 mod loops;
+mod loops_text;
 mod lower;
 mod math;
 mod opt;
 mod programs;
 mod session;
+mod steps;
 mod syntax;

@@ -1,16 +1,18 @@
-//! Suite: math. Every expanded function against an f64 reference: each 1009th
+//! Suite: math. Every expanded function, as machine code, against an f64 reference: each 1009th
 //! f32 bit pattern (each 100,003rd without optimisation, to stay quick), or all
 //! 2³² of them when `NNC_EXHAUSTIVE=1` is set.
 //!
-//! `NNC_EXHAUSTIVE=1 cargo test --release --test suite math -- --nocapture`
+//! `NNC_EXHAUSTIVE=1 cargo test --release --test suite math:: -- --nocapture`
 
 #[path = "math/reference.rs"]
 mod reference;
 
 use nnc::ir::{Binary, DType, Unary};
+use nnc::jit;
+use nnc::kernels::abi::Ctx;
 use nnc::loops::build::KernelBuilder;
 use nnc::loops::interpret::block::Block;
-use nnc::loops::ir::{Affine, Kernel, Mode, ValueId};
+use nnc::loops::ir::{Affine, Kernel, KernelId, Mode, ValueId};
 use nnc::loops::math;
 
 /// Elements evaluated at a time.
@@ -53,6 +55,44 @@ impl Code {
         }
         block.run(&self.kernel);
         f32::from_bits(block.words(self.output)[0])
+    }
+}
+
+/// The same operation as machine code over [`BLOCK`] elements.
+struct Compiled(jit::Module);
+
+impl Compiled {
+    fn unary(function: Unary) -> Compiled {
+        Compiled::new(1, |b, inputs| b.unary(function, inputs[0]))
+    }
+
+    fn binary(function: Binary) -> Compiled {
+        Compiled::new(2, |b, inputs| b.binary(function, inputs[0], inputs[1]))
+    }
+
+    fn new(arity: usize, op: impl FnOnce(&mut KernelBuilder, &[ValueId]) -> ValueId) -> Compiled {
+        let mut b = KernelBuilder::new("function");
+        let params: Vec<_> = (0..arity).map(|at| b.param(format!("x{at}"), DType::F32, BLOCK, Mode::In)).collect();
+        let out = b.param("y", DType::F32, BLOCK, Mode::Out);
+        b.vec(BLOCK as u64, |b, i| {
+            let inputs: Vec<_> = params.iter().map(|&param| b.load(param, Affine::var(i, 1))).collect();
+            let y = op(b, &inputs);
+            b.store(out, Affine::var(i, 1), y);
+        });
+        let mut kernel = b.finish();
+        math::expand(&mut kernel);
+        Compiled(jit::compile(&[kernel], &jit::Options::default()).expect("expanded functions compile"))
+    }
+
+    fn run(&self, inputs: &[&[f32]], output: &mut [f32]) {
+        assert!(inputs.iter().all(|input| input.len() == BLOCK) && output.len() == BLOCK);
+        let mut pointers: Vec<*mut u8> = inputs.iter().map(|input| input.as_ptr().cast_mut().cast()).collect();
+        pointers.push(output.as_mut_ptr().cast());
+        let table = nnc::kernels::table();
+        let (scratch, mut fault) = (std::ptr::null_mut(), 0u32);
+        let ctx = Ctx { gemm: table.gemm, fill: table.fill, scratch, pack: scratch, fault: &mut fault };
+        // SAFETY: the buffers have the lengths of the kernel's parameters, which need neither scratch nor packing.
+        unsafe { self.0.function(KernelId(0))(pointers.as_ptr(), &ctx, 0, 0) };
     }
 }
 
@@ -118,18 +158,17 @@ fn worst_in(
     step: u64,
     numbers: std::ops::Range<u64>,
 ) -> Worst {
-    let code = Code::unary(function);
-    let mut block = Block::new(&code.kernel, BLOCK);
+    let compiled = Compiled::unary(function);
+    let (mut xs, mut ys) = (vec![0.0f32; BLOCK], vec![0.0f32; BLOCK]);
     let mut worst = Worst::default();
     for start in numbers.clone().step_by(BLOCK) {
-        for (at, word) in block.words_mut(code.inputs[0]).iter_mut().enumerate() {
-            *word = ((start + at as u64).min(numbers.end - 1) * step) as u32;
+        for (at, x) in xs.iter_mut().enumerate() {
+            *x = f32::from_bits(((start + at as u64).min(numbers.end - 1) * step) as u32);
         }
-        block.run(&code.kernel);
-        for (&x, &y) in block.words(code.inputs[0]).iter().zip(block.words(code.output)) {
-            let x = f32::from_bits(x);
+        compiled.run(&[&xs], &mut ys);
+        for (&x, &y) in xs.iter().zip(&ys) {
             if inside(x) {
-                worst.see(x, f32::from_bits(y), reference(f64::from(x)));
+                worst.see(x, y, reference(f64::from(x)));
             }
         }
     }
@@ -278,16 +317,16 @@ fn pow() {
         pairs.push((near_one, exponent / near_one.log2()));
     }
     let mut worst = (Worst::default(), 0.0);
-    let mut block = Block::new(&code.kernel, BLOCK);
+    let compiled = Compiled::binary(Binary::Pow);
+    let (mut xs, mut exponents, mut ys) = (vec![1.0f32; BLOCK], vec![1.0f32; BLOCK], vec![0.0f32; BLOCK]);
     for chunk in pairs.chunks(BLOCK) {
         for (at, (a, b)) in chunk.iter().enumerate() {
-            block.words_mut(code.inputs[0])[at] = a.to_bits();
-            block.words_mut(code.inputs[1])[at] = b.to_bits();
+            (xs[at], exponents[at]) = (*a, *b);
         }
-        block.run(&code.kernel);
-        for ((a, b), &y) in chunk.iter().zip(block.words(code.output)) {
+        compiled.run(&[&xs, &exponents], &mut ys);
+        for ((a, b), &y) in chunk.iter().zip(&ys) {
             let before = worst.0.ulp;
-            worst.0.see(*a, f32::from_bits(y), f64::from(*a).powf(f64::from(*b)));
+            worst.0.see(*a, y, f64::from(*a).powf(f64::from(*b)));
             if worst.0.ulp > before {
                 worst.1 = *b;
             }
@@ -314,6 +353,27 @@ fn rem_is_a_minus_floor_of_quotient_times_b() {
         assert_eq!(code.eval(&[a, b]), rem, "{a} % {b}");
     }
     assert!(code.eval(&[1.0, 0.0]).is_nan());
+}
+
+/// The tables above are of machine code; this ties them to the interpreter, and its block form to that.
+#[test]
+fn machine_code_and_interpreter_give_the_same_bits() {
+    let step = if cfg!(debug_assertions) { 1_000_003 } else { 100_003 };
+    let patterns: Vec<u32> = (0..1u64 << 32).step_by(step).map(|bits| bits as u32).collect();
+    for function in Unary::ALL {
+        let (code, compiled) = (Code::unary(function), Compiled::unary(function));
+        let (mut block, mut ys) = (Block::new(&code.kernel, BLOCK), vec![0.0f32; BLOCK]);
+        for chunk in patterns.chunks_exact(BLOCK) {
+            let xs: Vec<f32> = chunk.iter().map(|&bits| f32::from_bits(bits)).collect();
+            block.words_mut(code.inputs[0]).copy_from_slice(chunk);
+            block.run(&code.kernel);
+            compiled.run(&[&xs], &mut ys);
+            for ((x, y), &wanted) in xs.iter().zip(&ys).zip(block.words(code.output)) {
+                let both_nan = y.is_nan() && f32::from_bits(wanted).is_nan();
+                assert!(y.to_bits() == wanted || both_nan, "{function:?} {x}: {y}, not {}", f32::from_bits(wanted));
+            }
+        }
+    }
 }
 
 #[test]

@@ -47,7 +47,8 @@ impl Checker<'_> {
         let mut taken: Vec<(SlotId, Span)> = Vec::new();
         let mut planned = Vec::new();
         for group in groups {
-            let Some(slots) = self.targets(group, subject, &reached, &taken) else { continue };
+            let Some(mut slots) = self.targets(group, subject, &reached, &taken) else { continue };
+            let earlier: Vec<SlotId> = taken.iter().map(|(slot, _)| *slot).collect();
             for &slot in &slots {
                 if let Some((_, first)) = taken.iter().find(|(known, _)| *known == slot) {
                     let (path, first) = (self.program.slot(slot).path.clone(), *first);
@@ -59,6 +60,7 @@ impl Checker<'_> {
                 }
                 taken.push((slot, group.span));
             }
+            slots.retain(|slot| !earlier.contains(slot));
             planned.push((group, slots));
         }
         if taken.is_empty() {
@@ -85,6 +87,10 @@ impl Checker<'_> {
                 if !reached.contains(&w.node) {
                     let path = self.program.slot(slot).path.clone();
                     let declared = self.program.slot(slot).span;
+                    // What nothing names is said at the end, at its own place.
+                    if self.unused.contains(&declared) {
+                        continue;
+                    }
                     let mut diagnostic = Diagnostic::new(
                         Code::W0802,
                         format!("`{path}` receives no gradient: it will not change"),

@@ -27,6 +27,17 @@ pub fn parse(text: &str) -> Result<Graph, String> {
     Ok(graph)
 }
 
+/// A quoted string, as `{:?}` prints it, at the start of `rest`; `rest` goes on behind it.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn quoted(rest: &mut &str) -> Result<String, String> {
+    let mut cursor = Cursor { rest };
+    let text = cursor.string()?;
+    *rest = cursor.rest;
+    Ok(text)
+}
+
 fn parse_line(graph: &mut Graph, cursor: &mut Cursor<'_>) -> Result<(), String> {
     match cursor.word()? {
         "label" => graph.labels.push(cursor.string()?.into()),

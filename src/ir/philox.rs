@@ -10,8 +10,10 @@
 /// The rounds the language uses; seven pass all of BigCrush.
 pub const ROUNDS: u32 = 7;
 
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+/// Of a round, for counter words 0 and 2.
+pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+/// Added to the key from round to round: golden ratio and √3 - 1.
+pub(crate) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// What one `random` op is keyed by in one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

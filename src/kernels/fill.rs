@@ -3,33 +3,13 @@
 //! In comes a [`FillArgs`], out go numbers k·2⁻²⁴. Element n = base + e is
 //! word (n mod 64) / 16 of the block with counter (n / 64 · 16 + n mod 16, step,
 //! turn, 0) under the key (place, seed), so any part can be computed alone.
-//! Generator: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as
-//! 1, 2, 3", SC 2011 (Random123), from where constants and rounds are taken.
+//! The generator is defined by [`crate::ir::philox`].
 
 use super::abi::FillArgs;
+use crate::ir::philox::{ROUNDS, philox4x32};
 
-/// Multipliers of a round, for counter words 0 and 2.
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-/// Added to the key from round to round: golden ratio and √3 - 1.
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-/// Rounds of ours; 7 is the least that passes BigCrush.
-const ROUNDS: u32 = 7;
 /// Elements of a tile: 16 blocks of four words.
 const TILE: u64 = 64;
-
-/// Philox4x32 with a number of rounds: the scalar reference.
-pub fn philox4x32(rounds: u32, counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    let (mut c, mut k) = (counter, key);
-    for round in 0..rounds {
-        if round > 0 {
-            k = [k[0].wrapping_add(WEYL[0]), k[1].wrapping_add(WEYL[1])];
-        }
-        let first = u64::from(MULTIPLIERS[0]) * u64::from(c[0]);
-        let second = u64::from(MULTIPLIERS[1]) * u64::from(c[2]);
-        c = [(second >> 32) as u32 ^ c[1] ^ k[0], second as u32, (first >> 32) as u32 ^ c[3] ^ k[1], first as u32];
-    }
-    c
-}
 
 /// Fills for any machine.
 ///
@@ -78,7 +58,7 @@ unsafe fn tiles(args: &FillArgs, tile: unsafe fn(&FillArgs, u32, *mut f32)) {
 unsafe fn tile(args: &FillArgs, first_block: u32, out: *mut f32) {
     for lane in 0..16u32 {
         let counter = [first_block.wrapping_add(lane), args.step, args.turn, 0];
-        for (word, bits) in philox4x32(ROUNDS, counter, [args.place, args.seed]).into_iter().enumerate() {
+        for (word, bits) in philox4x32(counter, [args.place, args.seed], ROUNDS).into_iter().enumerate() {
             // SAFETY: word · 16 + lane < 64.
             unsafe { *out.add(word * 16 + lane as usize) = (bits >> 8) as f32 * (1.0 / 16_777_216.0) };
         }
@@ -87,7 +67,8 @@ unsafe fn tile(args: &FillArgs, first_block: u32, out: *mut f32) {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{FillArgs, MULTIPLIERS, ROUNDS, WEYL};
+    use super::FillArgs;
+    use crate::ir::philox::{MULTIPLIERS, ROUNDS, WEYL};
     use std::arch::x86_64::*;
 
     /// One tile: twice eight blocks, one a lane.

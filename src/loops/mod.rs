@@ -9,6 +9,7 @@ pub mod ir;
 mod lower;
 pub mod math;
 pub mod ops;
+pub mod parse;
 pub mod plan;
 pub mod print;
 pub mod verify;

@@ -44,7 +44,8 @@ pub fn print_kernel(kernel: &Kernel, id: KernelId, sources: Option<&SourceMap>) 
     let params: Vec<_> = kernel
         .params
         .iter()
-        .map(|param| format!("{}: {}[{}] {}", param.name, param.dtype, param.len, mode(param.mode)))
+        .enumerate()
+        .map(|(at, param)| format!("{}: {}[{}] {}", label(kernel, at), param.dtype, param.len, mode(param.mode)))
         .collect();
     let mut printer = Printer { kernel, sources, out: String::new(), depth: 1 };
     printer.out = format!("kernel {id} {:?} ({})\n", kernel.name, params.join(", "));
@@ -147,7 +148,7 @@ impl Printer<'_> {
     }
 
     fn param(&self, param: ParamId) -> String {
-        self.kernel.params.get(param.index()).map_or_else(|| param.to_string(), |found| found.name.clone())
+        label(self.kernel, param.index())
     }
 
     /// `x[4*i0 + i1 + 4*clamp(t3, 0..10)] guard(0 <= i1 - 1 < 8) else 0x0`
@@ -192,10 +193,32 @@ impl Printer<'_> {
     }
 }
 
+/// Of what parameters' names consist, if they are to be printed.
+pub(super) fn is_label(c: char) -> bool {
+    c.is_alphanumeric() || "_./:'@$#".contains(c)
+}
+
+/// A parameter's name if it is readable and its own alone, else its number.
+fn label(kernel: &Kernel, at: usize) -> String {
+    let number = ParamId(at as u32).to_string();
+    let Some(param) = kernel.params.get(at) else { return number };
+    let others = kernel.params.iter().enumerate().filter(|(other, _)| *other != at);
+    let is_number = |name: &str| name.strip_prefix('p').is_some_and(|rest| rest.parse::<u32>().is_ok());
+    let shared = others.map(|(_, other)| &other.name).any(|name| *name == param.name);
+    let readable = !param.name.is_empty()
+        && !param.name.ends_with(':')
+        && param.name.chars().all(is_label)
+        && !is_number(&param.name);
+    if readable && !shared { param.name.clone() } else { number }
+}
+
 fn buffer_text(buffer: &Buffer) -> String {
     let place = match &buffer.place {
         Place::Slot(slot) => format!("slot {slot}"),
-        Place::Constant(words) => format!("constant of {} words", words.len()),
+        Place::Constant(words) => {
+            let words: Vec<String> = words.iter().map(|word| format!("{word:#x}")).collect();
+            format!("constant [{}]", words.join(", "))
+        }
         Place::Temporary { offset } => format!("at {offset}"),
     };
     format!("{:?} {}{:?} {place}", buffer.name, buffer.dtype, buffer.shape)

@@ -147,7 +147,7 @@ impl Step {
 }
 
 /// 784-128-10 at batch 64, or smaller.
-fn classifier(batch: usize, inputs: usize, hidden: usize, classes: usize) -> Step {
+pub fn classifier(batch: usize, inputs: usize, hidden: usize, classes: usize) -> Step {
     let mut step = Step::new();
     let x = step.slot("image", &[batch, inputs], Owner::Column, 0.0, 1.0);
     let label = step.column("label", batch, classes);
@@ -161,7 +161,7 @@ fn classifier(batch: usize, inputs: usize, hidden: usize, classes: usize) -> Ste
 }
 
 /// 2-8-1 at batch 4, with a squared error.
-fn xor() -> Step {
+pub fn xor() -> Step {
     let mut step = Step::new();
     let x = step.slot("x", &[4, 2], Owner::Column, 0.0, 1.0);
     let y = step.slot("y", &[4, 1], Owner::Column, 0.0, 1.0);
@@ -240,7 +240,7 @@ fn report_counts_the_arena() {
 }
 
 /// Layer norm, attention with a causal mask, a residual: what transformers are made of.
-fn attention(batch: usize, time: usize, width: usize, heads: usize) -> Step {
+pub fn attention(batch: usize, time: usize, width: usize, heads: usize) -> Step {
     let mut step = Step::new();
     let x = step.slot("x", &[batch, time, width], Owner::Column, -1.0, 1.0);
     let target = step.slot("y", &[batch, time, width], Owner::Column, -1.0, 1.0);

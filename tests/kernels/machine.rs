@@ -1,42 +1,13 @@
 //! The step driver on hand-written kernels: order, spreading, figures, faults, and no allocation.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::counting::allocations;
 use nnc::ir::{DType, Origin, SlotId};
 use nnc::kernels::abi::{Ctx, GemmArgs, KernelFn};
 use nnc::loops::ir::*;
 use nnc::runtime::{Machine, Pool};
-
-/// Counts the allocations of each thread.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-fn allocations() -> u64 {
-    ALLOCATIONS.with(Cell::get)
-}
-
-// SAFETY: passes everything on to the system's allocator; the counter allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: the caller's contract.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// Marks the scratch of one machine: scratch is not cleared, and may still hold the mark of an earlier one.
 static MARK: AtomicU64 = AtomicU64::new(0x5ee5_5ee5_0000_0000);

@@ -3,9 +3,9 @@
 //! In: the kernel as given (for reports) and expanded, memory, `lo..hi`. Out:
 //! changed memory and report. Invariant: reductions in the stated order.
 
-use super::philox::Stream;
 use super::scalar::{Function, function, max_f32};
 use super::{NotFinite, Report};
+use crate::ir::philox::Stream;
 use crate::ir::{Binary, DType};
 use crate::loops::ir::{
     Access, Affine, Combine, Fill, Gemm, Kernel, Loop, Matrix, Order, Range, Reduce, ScalarOp, Stmt, ValueId,

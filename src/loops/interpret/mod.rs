@@ -13,7 +13,6 @@
 
 pub mod block;
 mod machine;
-mod philox;
 pub mod scalar;
 
 use super::ir::{Kernel, Mode, Program, ValueId};
