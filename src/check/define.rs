@@ -63,7 +63,7 @@ impl Checker<'_> {
 
     fn open_body(&mut self, id: DefId) {
         let def = self.definitions[id.0 as usize].clone();
-        let owner = self.new_instance(Some(id), Vec::new(), def.ast.name.text.clone(), (0, 0));
+        let owner = self.new_instance(Some(id), Vec::new(), def.ast.name.text.clone(), def.ast.name.span, (0, 0));
         let kind = match def.kind {
             DefKind::Fn => FrameKind::Fn,
             DefKind::Layer | DefKind::Model => FrameKind::Layer,

@@ -7,11 +7,14 @@ use super::call::Given;
 use super::scope::{Binding, Frame, FrameKind, Phase};
 use super::typed::{Action, ActionKind, Eval, Part, SlotId};
 use super::value::{Def, DefId, DefKind, InstanceId, SlotValue, Tensor, Value};
-use super::{Checker, FileScope, Item, ItemValue};
+use super::{Checker, FileScope, Item, ItemValue, limits};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::ir::{Owner, Type};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Path, Pattern, Stmt, StmtKind};
+
+/// Slots that get their first values together: order and seed, slots, values.
+type FirstValues = ((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>);
 
 impl Checker<'_> {
     /// The prelude is file 0: all its texts share one set of names.
@@ -123,6 +126,11 @@ impl Checker<'_> {
             self.bind_import(from, alias, path.1);
             return;
         }
+        if self.importing.len() >= limits::IMPORT_LIMIT {
+            let message = format!("imports nested more than {} deep", limits::IMPORT_LIMIT);
+            self.error(Code::E0117, message, path.1);
+            return;
+        }
         let index = match known {
             Some(index) => index,
             None => {
@@ -215,6 +223,30 @@ impl Checker<'_> {
     /// A const, computed when first met, in its own file.
     pub(super) fn compute_const(&mut self, file: usize, name: &str, expr: &Expr) -> Value {
         self.set_item(file, name, ItemValue::Computing);
+        self.compute_needed(file, expr);
+        self.compute_one(file, name, expr)
+    }
+
+    /// Computes the consts that `expr` needs, innermost first and without recursion: chains of them may be long.
+    fn compute_needed(&mut self, file: usize, expr: &Expr) {
+        let unmet = |expr: &Expr| limits::names_in(expr).into_iter().map(|name| (name, None));
+        // A name is met twice: before what it needs, and with its expression after that has been computed.
+        let mut stack: Vec<(String, Option<Rc<Expr>>)> = unmet(expr).collect();
+        while let Some((name, ready)) = stack.pop() {
+            if let Some(expr) = ready {
+                self.compute_one(file, &name, &expr);
+                continue;
+            }
+            let Some(ItemValue::Const(expr)) = self.files[file].items.get(&name).map(|item| item.value.clone()) else {
+                continue;
+            };
+            self.set_item(file, &name, ItemValue::Computing);
+            stack.push((name, Some(expr.clone())));
+            stack.extend(unmet(&expr));
+        }
+    }
+
+    fn compute_one(&mut self, file: usize, name: &str, expr: &Expr) -> Value {
         let phase = std::mem::take(&mut self.phase);
         let frames = std::mem::take(&mut self.frames);
         self.frames.push(Frame::new(FrameKind::File, file, InstanceId(0), "", expr.span));
@@ -246,6 +278,9 @@ impl Checker<'_> {
         }
         for stmt in &file.stmts {
             self.file_stmt(stmt);
+            if self.exhausted {
+                break;
+            }
         }
     }
 
@@ -355,6 +390,7 @@ impl Checker<'_> {
         let span = bindings.first().map_or(body.span, |(_, list)| list.span);
         let total = self.turns_of(&lists.iter().map(Vec::len).collect::<Vec<_>>(), span);
         for turn in 0..total {
+            self.spend(1, bindings.first().map_or(Span::default(), |(_, list)| list.span));
             if self.exhausted {
                 break;
             }
@@ -406,7 +442,7 @@ impl Checker<'_> {
         let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, file));
         let order = (self.statement, self.seed);
         let path = definition.name.text.clone();
-        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), order);
+        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), definition.name.span, order);
         self.bind(&path, Value::Instance(instance), definition.name.span);
     }
 
@@ -442,11 +478,7 @@ impl Checker<'_> {
         if binding.writes == self.writes || self.open {
             return binding.value;
         }
-        let outdated = self.program.reachable([tensor.node]).into_iter().any(|node| {
-            matches!(self.program.node(node).kind,
-                super::typed::Kind::Read { slot, version } if self.versions[slot.index()] != version)
-        });
-        if !outdated {
+        if !self.is_outdated(tensor.node) {
             return binding.value;
         }
         let Some(kept) = self.keep_value(tensor, name, binding.statement, binding.span) else { return Value::Unknown };
@@ -667,15 +699,15 @@ impl Checker<'_> {
 
     /// First values that wait become one `Set` before the statement that declared them.
     pub(super) fn flush_inits(&mut self) {
-        let mut groups: Vec<((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>)> = Vec::new();
+        let mut groups: Vec<FirstValues> = Vec::new();
+        let mut places: HashMap<(usize, i64), usize> = HashMap::new();
         for (order, slot, node) in std::mem::take(&mut self.inits) {
-            match groups.iter_mut().find(|(known, _, _)| *known == order) {
-                Some((_, slots, nodes)) => {
-                    slots.push(slot);
-                    nodes.push(node);
-                }
-                None => groups.push((order, vec![slot], vec![node])),
-            }
+            let at = *places.entry(order).or_insert_with(|| {
+                groups.push((order, Vec::new(), Vec::new()));
+                groups.len() - 1
+            });
+            groups[at].1.push(slot);
+            groups[at].2.push(node);
         }
         for ((statement, seed), slots, outputs) in groups {
             let span = self.program.slot(slots[0]).span;

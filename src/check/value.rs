@@ -250,8 +250,12 @@ pub struct Instance {
     pub slots: Vec<(String, SlotValue)>,
     /// Instances it made, by name within it.
     pub children: Vec<(String, InstanceId)>,
+    /// Their names, and under `template#` the last number given to one without a name.
+    pub names: std::collections::HashMap<String, u32>,
     /// The same by the place that made them.
     pub places: std::collections::HashMap<(Span, Vec<u32>), InstanceId>,
+    /// Where it was made.
+    pub made: Span,
     /// The first application.
     pub applied: Option<Span>,
     /// Where in the order of actions its first values are set, and the seed there.
