@@ -302,7 +302,9 @@ fn plateau(table: &mut Table, case: &Value) {
     );
     let ran = run("reduce_on_plateau", &text);
     let got: Vec<f64> = ran.prints.iter().flat_map(|line| numbers(line)).collect();
-    table.compare("reduce_on_plateau", &got, &floats(&case["lr"]));
+    // The reference lists the rate that an epoch used, the program the one it leaves.
+    let used = floats(&case["lr"]);
+    table.compare("reduce_on_plateau", &got[..got.len() - 1], &used[1..]);
 }
 
 #[test]

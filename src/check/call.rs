@@ -216,13 +216,14 @@ impl Checker<'_> {
     fn leave(&mut self, value: Value) -> Value {
         self.inlining.pop();
         let Some(frame) = self.frames.pop() else { return value };
-        let outer: HashMap<_, _> = frame
-            .dims
-            .iter()
-            .filter_map(|(_, dim)| dim.as_atom())
-            .filter_map(|atom| self.program.atoms.binding(atom).map(|binding| (atom, binding.clone())))
-            .collect();
+        let outer = self.bindings(&frame);
         self.translate(value, &outer)
+    }
+
+    /// What the dims of a definition are to its caller.
+    fn bindings(&self, frame: &Frame) -> HashMap<super::dims::AtomId, Dim> {
+        let atoms = frame.dims.iter().filter_map(|(_, dim)| dim.as_atom());
+        atoms.filter_map(|atom| self.program.atoms.binding(atom).map(|binding| (atom, binding.clone()))).collect()
     }
 
     fn translate(&mut self, value: Value, outer: &HashMap<super::dims::AtomId, Dim>) -> Value {
@@ -464,8 +465,19 @@ impl Checker<'_> {
         }
         let value = |arg: &Arg| frame.scopes[0].get(&arg.name.text).map(|binding| binding.value.clone());
         let values: Vec<Value> = def.ast.settings.iter().map(|arg| value(arg).unwrap_or(Value::Unknown)).collect();
-        // A size stays the dim that it was given as: what `dense(D)` gives has the axis D, not one of D's size.
-        Some(values)
+        // A size is what it was given as: the axis of what `dense(D)` gives is D, not another one of D's size.
+        let outer = self.bindings(&frame);
+        Some(values.into_iter().map(|value| self.given_size(value, &outer)).collect())
+    }
+
+    fn given_size(&mut self, value: Value, outer: &HashMap<super::dims::AtomId, Dim>) -> Value {
+        match self.translate(value, outer) {
+            Value::Number(super::value::Number::Size(dim), link) => match dim.as_number() {
+                Some(number) => Value::int(number),
+                None => Value::Number(super::value::Number::Size(dim), link),
+            },
+            other => other,
+        }
     }
 
     fn make_rule(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {

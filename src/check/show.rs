@@ -44,7 +44,8 @@ impl Checker<'_> {
             return Shown::Text(text);
         }
         match value {
-            Value::Tensor(_) | Value::Slot(_) => match self.tensor(value, span) {
+            // A number that is not known here is the rows at hand.
+            Value::Tensor(_) | Value::Slot(_) | Value::Number(..) => match self.tensor(value, span) {
                 Some(tensor) => {
                     eval.outputs.push(tensor.node);
                     let classes = tensor.classes.filter(|_| matches!(tensor.elem, Elem::Class(_)));

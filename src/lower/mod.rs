@@ -14,16 +14,16 @@ use crate::check::dims::AtomId;
 use crate::check::typed::{NodeId, Program, SlotId, Train};
 use crate::{ir, opt};
 
-/// The paths of slots that are not slots of the program.
+/// The paths of slots that are not slots of the program. A plain name holds no colon, so none of a program is one of these.
 pub mod path {
     /// i32 scalar: the seed in force.
-    pub const SEED: &str = "seed";
+    pub const SEED: &str = "random:seed";
     /// i32 scalar: steps done before this one, from 1 in a train; 0 in evaluation.
-    pub const STEP: &str = "step";
+    pub const STEP: &str = "random:step";
     /// i32 scalar: the turn of the phase within the step.
-    pub const TURN: &str = "turn";
+    pub const TURN: &str = "random:turn";
     /// f32 scalars in the order of [`crate::check::typed::Clock`].
-    pub const CLOCK: [&str; 4] = ["run.step", "run.steps", "run.epoch", "run.epochs"];
+    pub const CLOCK: [&str; 4] = ["run:step", "run:steps", "run:epoch", "run:epochs"];
     /// What stands before a column's name.
     pub const COLUMN: &str = "column:";
     /// What stands before the name of a train's figure.
