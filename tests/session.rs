@@ -297,7 +297,7 @@ fn a_loss_that_is_not_finite_is_a_located_fault() {
         b.act(ActionKind::Train(Box::new(train)));
         let folder = Folder::new("nan");
         let fault = run_with(&b.program, engine, 1, &folder).1.unwrap_err();
-        assert_eq!((fault.kind, fault.exit_code()), (FaultKind::NotFinite, 4));
+        assert_eq!(fault.kind, FaultKind::NotFinite);
         assert_eq!(fault.span, b.program.node(loss).span);
         assert!(fault.message.starts_with("the loss of M is inf at step "), "{}", fault.message);
         assert_eq!(fault.also.len(), 1, "{fault:?}");
@@ -318,7 +318,7 @@ fn assertions_stop_the_run() {
     }
     for engine in ENGINES {
         let fault = run_with(&b.program, engine, 1, &Folder::new("assert")).1.unwrap_err();
-        assert_eq!((fault.kind, fault.exit_code()), (FaultKind::Assert, 3));
+        assert_eq!(fault.kind, FaultKind::Assert);
         assert_eq!(fault.span, b.program.actions[1].span);
         assert_eq!(fault.help.as_deref(), Some("a is 2, b is 1"));
     }

@@ -63,7 +63,7 @@ impl Checker<'_> {
         let atoms = &self.program.atoms;
         let message = format!("shapes differ: {} against {}", atoms.show_shape(a), atoms.show_shape(b));
         let help = format!("{} is not {}", atoms.show_full(sizes.0), atoms.show_full(sizes.1));
-        let diagnostic = Diagnostic::new(Code::E0301, message, spans[0])
+        let diagnostic = Diagnostic::new(Code::E0301, message, self.operator.unwrap_or(spans[0]))
             .also(spans[1], format!("this has shape {}", atoms.show_shape(a)))
             .also(spans[2], format!("this has shape {}", atoms.show_shape(b)))
             .help(help);
@@ -78,7 +78,8 @@ impl Checker<'_> {
             let span = self.program.atoms.span(atom);
             let said = diagnostic.secondary.iter().any(|label| label.span == span);
             if span != Span::default() && !said {
-                diagnostic = diagnostic.also(span, format!("`{}` comes from here", self.program.atoms.show(dim)));
+                let number = self.program.atoms.resolve(dim).as_number().map(|number| format!(" = {number}")).unwrap_or_default();
+                diagnostic = diagnostic.also(span, format!("`{}`{number} comes from here", self.program.atoms.show(dim)));
             }
         }
         diagnostic
@@ -94,10 +95,13 @@ impl Checker<'_> {
             1 => {
                 let axes = ways.swap_remove(0);
                 let only_ones = high.iter().enumerate().all(|(axis, dim)| axes.contains(&axis) || dim.is_one());
-                if only_ones && !low.is_empty() {
+                // In front an axis of 1 changes nothing (one row is a batch of one); behind, `[N, 1]` against `[N]`,
+                // it would make a square of a column.
+                let in_front = axes.iter().rev().zip((0..high.len()).rev()).all(|(axis, last)| *axis == last);
+                if only_ones && !in_front && !low.is_empty() {
                     let message = format!("shapes {large} and {small} differ by axes of size 1");
                     self.report(
-                        Diagnostic::new(Code::E0303, message, spans[0])
+                        Diagnostic::new(Code::E0303, message, self.operator.unwrap_or(spans[0]))
                             .also(spans[2], format!("this has shape {large}"))
                             .also(spans[1], format!("this has shape {small}"))
                             .help("`squeeze` the axis of size 1, or reshape the other: silent broadcasting hides mistakes"),
@@ -109,7 +113,7 @@ impl Checker<'_> {
             0 => {
                 let message = format!("shapes differ: {small} has no place in {large}");
                 let missing = low.iter().find(|dim| !high.iter().any(|other| atoms.same(dim, other) != Some(false)));
-                let mut diagnostic = Diagnostic::new(Code::E0301, message, spans[0])
+                let mut diagnostic = Diagnostic::new(Code::E0301, message, self.operator.unwrap_or(spans[0]))
                     .also(spans[1], format!("this has shape {small}"))
                     .also(spans[2], format!("this has shape {large}"))
                     .help("axes are matched by name, in order");
@@ -124,7 +128,7 @@ impl Checker<'_> {
             _ => {
                 let message = format!("{small} fits {large} in more than one way");
                 self.report(
-                    Diagnostic::new(Code::E0303, message, spans[0])
+                    Diagnostic::new(Code::E0303, message, self.operator.unwrap_or(spans[0]))
                         .also(spans[1], format!("this has shape {small}"))
                         .also(spans[2], format!("this has shape {large}"))
                         .help("say which axis is meant: `reshape` it to the same rank, with 1 for the other axes"),

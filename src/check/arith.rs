@@ -58,8 +58,13 @@ impl Checker<'_> {
             },
             (Value::Bool(known), _) | (_, Value::Bool(known)) if matches!(op, BinaryOp::And | BinaryOp::Or) => {
                 let other = if matches!(left, Value::Bool(_)) { right } else { left };
+                let truth = self.truth(other, span);
                 let decides = *known == (op == BinaryOp::Or);
-                Some(if decides { Value::Bool(*known) } else { other.clone() })
+                Some(match truth {
+                    None => Value::Unknown,
+                    Some(_) if decides => Value::Bool(*known),
+                    Some(truth) => Value::Tensor(truth),
+                })
             }
             (Value::Text(a), Value::Text(b)) => match op {
                 BinaryOp::Eq => Some(Value::Bool(a == b)),
@@ -158,7 +163,7 @@ impl Checker<'_> {
     /// Reports arithmetic on sizes that has no result.
     pub(super) fn dim_error(&mut self, error: &DimError, span: Span) -> Value {
         let message = match error {
-            DimError::Overflow => "this size does not fit 64 bits".to_string(),
+            DimError::Overflow => "this whole number does not fit 64 bits".to_string(),
             DimError::Zero => "division by zero".to_string(),
             DimError::Inexact(a, b) => format!("{a} is not divisible by {b}"),
         };
@@ -189,10 +194,9 @@ impl Checker<'_> {
         let (a, b) = self.pair(left, right)?;
         for (tensor, place) in [(&a, left.1), (&b, right.1)] {
             if let Elem::Class(_) = tensor.elem {
-                let diagnostic =
-                    Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", span)
-                        .also(place, "this holds classes")
-                        .help("use `one_hot(...)`, or `f32(...)` for the class number");
+                let diagnostic = Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", place)
+                    .here("this holds classes")
+                    .help("use `one_hot(...)`, or `f32(...)` for the class number");
                 self.report(diagnostic);
                 return None;
             }
@@ -298,7 +302,7 @@ impl Checker<'_> {
         for (tensor, place) in [(&a, left.1), (&b, right.1)] {
             if tensor.shape.is_empty() {
                 return self.report(
-                    Diagnostic::new(Code::E0302, "`@` contracts axes, and a scalar has none", span)
+                    Diagnostic::new(Code::E0302, "`@` contracts axes, and a scalar has none", self.operator.unwrap_or(span))
                         .also(place, "this is a scalar")
                         .help("use `*`"),
                 );
@@ -310,7 +314,11 @@ impl Checker<'_> {
         if !batch.is_empty() && a.shape.len() != b.shape.len() {
             let (x, y) = (self.program.atoms.show_shape(&a.shape), self.program.atoms.show_shape(&b.shape));
             let message = format!("a product of {x} and {y} needs the same leading axes on both sides");
-            return self.error(Code::E0302, message, span);
+            return self.report(
+                Diagnostic::new(Code::E0302, message, self.operator.unwrap_or(span))
+                    .also(left.1, format!("this has shape {x}"))
+                    .also(right.1, format!("this has shape {y}")),
+            );
         }
         for &(x, y) in batch.iter().chain([&over]) {
             if self.program.atoms.same(&a.shape[x], &b.shape[y]) == Some(false) {
@@ -328,7 +336,7 @@ impl Checker<'_> {
         let atoms = &self.program.atoms;
         let (x, y) = (&a.shape[axes.0], &b.shape[axes.1]);
         let message = format!("`@` joins axes of different sizes: {} and {}", atoms.show_full(x), atoms.show_full(y));
-        let diagnostic = Diagnostic::new(Code::E0302, message, spans[0])
+        let diagnostic = Diagnostic::new(Code::E0302, message, self.operator.unwrap_or(spans[0]))
             .also(spans[1], format!("this has shape {}", atoms.show_shape(&a.shape)))
             .also(spans[2], format!("this has shape {}", atoms.show_shape(&b.shape)))
             .help(self.product_help(a, b));
@@ -364,9 +372,7 @@ impl Checker<'_> {
         let (a, b) = match (&a.elem, &b.elem) {
             (Elem::Class(x), Elem::Class(y)) => {
                 if self.program.atoms.same(x, y) == Some(false) {
-                    let (x, y) = (self.program.atoms.show_full(x), self.program.atoms.show_full(y));
-                    let message = format!("classes of different kinds: class({x}) against class({y})");
-                    return self.error(Code::E0305, message, span);
+                    return self.classes_differ(&x.clone(), &y.clone(), [span, left.1, right.1]);
                 }
                 (a, b)
             }
@@ -392,6 +398,29 @@ impl Checker<'_> {
         let (a, b) = if swap { (b, a) } else { (a, b) };
         let result = self.compare(comparison, a, b, span);
         Value::Tensor(if negated { self.negate(result, span) } else { result })
+    }
+
+    /// Two numbers of classes. Where the same two were said to differ in this statement, nothing is said.
+    fn classes_differ(&mut self, x: &Dim, y: &Dim, spans: [Span; 3]) -> Value {
+        if !self.new_conflict(x, y) {
+            return Value::Unknown;
+        }
+        let (x, y) = (self.program.atoms.show_full(x), self.program.atoms.show_full(y));
+        let message = format!("classes of different kinds: one of {x} against one of {y}");
+        self.report(
+            Diagnostic::new(Code::E0305, message, self.operator.unwrap_or(spans[0]))
+                .also(spans[1], format!("this is a class of {x}"))
+                .also(spans[2], format!("this is a class of {y}"))
+                .help("a model's last layer has as many outputs as there are classes"),
+        )
+    }
+
+    /// Whether it is the first time that these two sizes are found to differ in the statement at hand.
+    pub(super) fn new_conflict(&mut self, a: &Dim, b: &Dim) -> bool {
+        let text = |dim: &Dim| self.program.atoms.show(&self.program.atoms.resolve(dim));
+        let (a, b) = (text(a), text(b));
+        let (a, b) = if a <= b { (a, b) } else { (b, a) };
+        self.conflicts.insert((self.statement, a, b))
     }
 
     fn logical(&mut self, op: BinaryOp, left: Side, right: Side, span: Span) -> Value {

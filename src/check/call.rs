@@ -12,10 +12,10 @@ use super::typed::NodeId;
 use super::value::{DefId, DefKind, Instance, InstanceId, Rule, SlotValue, Tensor, Value};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::source::Span;
-use crate::syntax::ast::{Arg, CallArg, Expr, ExprKind, Stmt, StmtKind};
+use crate::syntax::ast::{Arg, CallArg, Expr, ExprKind, Name, Stmt, StmtKind};
 
 /// An evaluated argument: its name if given, its value, its place.
-pub(super) type Given = (Option<String>, Value, Span);
+pub(super) type Given = (Option<Name>, Value, Span);
 
 /// Calls nested deeper than this are an error: definitions cannot recur, but templates can be passed around.
 const CALL_LIMIT: usize = 200;
@@ -27,6 +27,7 @@ impl Checker<'_> {
 
     /// A call; an instance made by it gets the name `hint`, or its template's name and number.
     pub(super) fn call_named(&mut self, callee: &Expr, args: &[CallArg], span: Span, hint: &str) -> Value {
+        self.callee = Some(callee.span);
         let target = self.eval(callee);
         if let Value::Intrinsic(Intrinsic::Total) = target {
             return self.total(args, span);
@@ -40,7 +41,7 @@ impl Checker<'_> {
             .map(|arg| {
                 let value = self.eval(&arg.value);
                 // `grad(e, x)` by a known name needs the name's own node, which only the link gives.
-                (arg.name.as_ref().map(|name| name.text.clone()), value, arg.value.span)
+                (arg.name.clone(), value, arg.value.span)
             })
             .collect()
     }
@@ -50,6 +51,7 @@ impl Checker<'_> {
         match &stage.kind {
             ExprKind::Repeat { count, stages } => self.repeat(value, from, count, stages),
             ExprKind::Call { callee, args } => {
+                self.callee = Some(callee.span);
                 let target = self.eval(callee);
                 let mut given = self.eval_args(args);
                 let target = match target {
@@ -58,12 +60,17 @@ impl Checker<'_> {
                         given = Vec::new();
                         made
                     }
+                    // `x |> frozen(m)`: what it gives is applied.
+                    Value::Intrinsic(Intrinsic::Frozen | Intrinsic::Clone) => {
+                        self.call(target, std::mem::take(&mut given), stage.span, callee.span, "")
+                    }
                     other => other,
                 };
                 given.insert(0, (None, value, from));
                 self.call(target, given, stage.span, callee.span, "")
             }
             _ => {
+                self.callee = Some(stage.span);
                 let target = self.eval(stage);
                 let target = match target {
                     Value::Def(definition) if self.definitions[definition.0 as usize].kind == DefKind::Layer => {
@@ -130,7 +137,7 @@ impl Checker<'_> {
     }
 
     fn gives_shape(&self, given: &[Given]) -> bool {
-        given.iter().any(|(name, _, _)| name.as_deref() == Some("shape"))
+        given.iter().any(|(name, _, _)| name.as_ref().is_some_and(|name| name.text == "shape"))
             || given.first().is_some_and(|(name, value, _)| {
                 name.is_none() && matches!(value, Value::List(_) | Value::Tuple(_) | Value::Unknown)
             })
@@ -173,6 +180,9 @@ impl Checker<'_> {
             return Value::Unknown;
         }
         let value = self.block(&def.ast.body);
+        if matches!(value, Value::None) && self.unparsed.within(def.ast.body.span) {
+            return Value::Unknown;
+        }
         match &def.ast.result {
             Some(ty) => self.match_result(value, ty, &def.ast),
             None => value,
@@ -232,15 +242,14 @@ impl Checker<'_> {
 
     /// Binds arguments to declared names in the frame at hand: positional before named, then defaults.
     pub(super) fn bind_args(&mut self, args: &[Arg], given: Vec<Given>, of: &str, defined: Span, span: Span) -> bool {
-        let Some(mut values) = self.assign(args, given, of, defined, span) else { return false };
-        // What follows from a value in error stays silent.
-        if values.iter().flatten().any(|(value, _)| matches!(value, Value::Unknown)) {
-            return false;
-        }
+        let Some(mut values) = self.assign(args, given, of, defined) else { return false };
         let mut fine = true;
         for (arg, value) in args.iter().zip(&mut values) {
             let (value, place) = match (value.take(), &arg.default) {
-                (Some((value, place)), _) => (value, place),
+                (Some((value, place)), _) => {
+                    self.frame_mut().given.insert(arg.name.text.clone(), place);
+                    (value, place)
+                }
                 (None, Some(default)) => (self.eval(default), default.span),
                 (None, None) => {
                     let message = format!("`{of}` needs `{}`", arg.name.text);
@@ -248,6 +257,8 @@ impl Checker<'_> {
                     return false;
                 }
             };
+            // What is computed from a value in error is in error: the rest is matched, the body is left alone.
+            fine &= self.open || !matches!(value, Value::Unknown);
             let value = match &arg.ty {
                 Some(ty) => {
                     let matched = self.match_type(value.clone(), ty, &format!("`{}` of `{of}`", arg.name.text), place);
@@ -268,10 +279,10 @@ impl Checker<'_> {
         given: Vec<Given>,
         of: &str,
         defined: Span,
-        span: Span,
     ) -> Option<Vec<Option<(Value, Span)>>> {
         let mut values: Vec<Option<(Value, Span)>> = vec![None; args.len()];
         let mut position = 0;
+        let mut fine = true;
         let count = given.len();
         for (name, value, place) in given {
             let at = match &name {
@@ -279,34 +290,62 @@ impl Checker<'_> {
                     position += 1;
                     position - 1
                 }
-                Some(name) => match args.iter().position(|arg| arg.name.text == *name) {
+                Some(name) => match args.iter().position(|arg| arg.name.text == name.text) {
                     Some(at) => at,
                     None => {
-                        let mut diagnostic =
-                            Diagnostic::new(Code::E0203, format!("`{of}` has no argument `{name}`"), place)
-                                .also(defined, "defined here");
-                        if let Some(near) = nearest(name, args.iter().map(|arg| arg.name.text.as_str())) {
-                            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-                        }
-                        self.report(diagnostic);
-                        return None;
+                        let names: Vec<&str> = args.iter().map(|arg| arg.name.text.as_str()).collect();
+                        self.unknown_argument(of, name, &names, Some(defined));
+                        fine = false;
+                        continue;
                     }
                 },
             };
             if at >= args.len() {
-                let plural = if args.len() == 1 { "argument" } else { "arguments" };
-                let message = format!("`{of}` takes {} {plural}, {count} were given", args.len());
-                self.report(Diagnostic::new(Code::E0204, message, span).also(defined, "defined here"));
+                self.too_many(args, count, of, defined, place);
                 return None;
             }
-            if values[at].is_some() {
-                let message = format!("`{}` is given twice", args[at].name.text);
-                self.error(Code::E0204, message, place);
+            if let Some((_, earlier)) = &values[at] {
+                let message = format!("`{}` of `{of}` is given twice", args[at].name.text);
+                let place = name.map_or(place, |name| name.span.to(place));
+                self.report(Diagnostic::new(Code::E0204, message, place).also(*earlier, "given here before"));
                 return None;
             }
             values[at] = Some((value, place));
         }
-        Some(values)
+        fine.then_some(values)
+    }
+
+    /// Reports an argument name that a definition does not have.
+    pub(super) fn unknown_argument(&mut self, of: &str, name: &Name, names: &[&str], defined: Option<Span>) {
+        let message = format!("`{of}` has no argument `{}`", name.text);
+        let mut diagnostic = Diagnostic::new(Code::E0203, message, name.span);
+        if let Some(defined) = defined.filter(|defined| !self.prelude.contains(&defined.file)) {
+            diagnostic = diagnostic.also(defined, "defined here");
+        }
+        diagnostic = match nearest(&name.text, names.iter().copied()) {
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near),
+            None if names.is_empty() => diagnostic.help("it takes none"),
+            None => diagnostic.help(format!("it takes {}", names.join(", "))),
+        };
+        self.report(diagnostic);
+    }
+
+    fn too_many(&mut self, args: &[Arg], count: usize, of: &str, defined: Span, place: Span) {
+        let takes = match args.len() {
+            0 => "no arguments".to_string(),
+            1 => "one argument".to_string(),
+            many => format!("{many} arguments"),
+        };
+        let message = format!("`{of}` takes {takes}, {count} were given");
+        let mut diagnostic = Diagnostic::new(Code::E0204, message, place).here("this is one too many");
+        if !self.prelude.contains(&defined.file) {
+            diagnostic = diagnostic.also(defined, "defined here");
+        }
+        if !args.is_empty() {
+            let names: Vec<&str> = args.iter().map(|arg| arg.name.text.as_str()).collect();
+            diagnostic = diagnostic.help(format!("it takes {}", names.join(", ")));
+        }
+        self.report(diagnostic);
     }
 
     /// Makes an instance of a template: once per place.
@@ -398,18 +437,8 @@ impl Checker<'_> {
         }
         let value = |arg: &Arg| frame.scopes[0].get(&arg.name.text).map(|binding| binding.value.clone());
         let values: Vec<Value> = def.ast.settings.iter().map(|arg| value(arg).unwrap_or(Value::Unknown)).collect();
-        // A size bound by a setting is that number again wherever the instance is applied.
-        Some(values.into_iter().map(|value| self.settle(value)).collect())
-    }
-
-    fn settle(&mut self, value: Value) -> Value {
-        match value {
-            Value::Number(super::value::Number::Size(dim), _) => {
-                let resolved = self.program.atoms.resolve(&dim);
-                resolved.as_number().map_or(Value::size(resolved), Value::int)
-            }
-            other => other,
-        }
+        // A size stays the dim that it was given as: what `dense(D)` gives has the axis D, not one of D's size.
+        Some(values)
     }
 
     fn make_rule(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {

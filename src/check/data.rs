@@ -41,7 +41,8 @@ impl Checker<'_> {
         let schema = match self.options.world.schema(&source) {
             Ok(schema) => schema,
             Err(error) => {
-                let mut diagnostic = Diagnostic::new(Code::E0601, error.message, expr.span);
+                let place = source_place(&error.message, expr);
+                let mut diagnostic = Diagnostic::new(Code::E0601, error.message, place);
                 if let Some(help) = error.help {
                     diagnostic = diagnostic.help(help);
                 }
@@ -70,7 +71,11 @@ impl Checker<'_> {
         }
         self.join_inputs(&mut data, &schema, &inputs);
         self.parts_of(&mut data);
-        (self.errors() == errors).then_some(data)
+        // Its right columns are there for what else is wrong in the file; the program does not run anyway.
+        if self.errors() > errors {
+            self.blind.insert(DataId(self.program.data.len() as u32));
+        }
+        Some(data)
     }
 
     /// `csv("...")`, `mnist("...")`, `table(...)`, a generator.
@@ -184,7 +189,7 @@ impl Checker<'_> {
             DataStmtKind::KeepRows(expr) => {
                 self.not_built("`keep_rows`", "prepare the file before", expr.span);
             }
-            DataStmtKind::Split(parts) => self.split_stmt(data, parts, stmt.span),
+            DataStmtKind::Split(parts) => self.split_stmt(data, schema, parts, stmt.span),
         }
     }
 
@@ -196,8 +201,16 @@ impl Checker<'_> {
                 Some(raw(&column))
             }
             ExprKind::List(items) => {
-                let parts: Option<Vec<Column>> = items.iter().map(|item| self.recipe(schema, item)).collect();
+                let parts: Vec<Option<Column>> = items.iter().map(|item| self.recipe(schema, item)).collect();
+                let parts: Option<Vec<Column>> = parts.into_iter().collect();
                 self.joined(parts?, expr.span)
+            }
+            // A transform that this version lacks is what is to be said, whatever the columns hold.
+            ExprKind::Pipe { stages, .. } if stages.iter().any(|stage| !is_class(stage)) => {
+                for stage in stages.iter().filter(|stage| !is_class(stage)) {
+                    self.missing_transform(stage);
+                }
+                None
             }
             ExprKind::Pipe { input, stages } => {
                 let mut column = self.recipe(schema, input)?;
@@ -214,11 +227,6 @@ impl Checker<'_> {
     }
 
     fn transform(&mut self, schema: &Schema, column: Column, stage: &Expr) -> Option<Column> {
-        if !matches!(&stage.kind, ExprKind::Name(name) if name == "class") {
-            let text = self.sources.text(stage.span).to_string();
-            self.not_built(&format!("the transform `{text}`"), "prepare the column before", stage.span);
-            return None;
-        }
         let source = column.from.first().and_then(|from| schema.columns.iter().find(|known| known.name == *from))?;
         let classes = source.classes.clone().or_else(|| source.as_classes.clone());
         let Some(classes) = classes.filter(|_| column.from.len() == 1) else {
@@ -227,6 +235,11 @@ impl Checker<'_> {
             return None;
         };
         Some(Column { classes: Some(classes.into()), as_class: true, text: false, ..column })
+    }
+
+    fn missing_transform(&mut self, stage: &Expr) {
+        let text = self.sources.text(stage.span).to_string();
+        self.not_built(&format!("the transform `{text}`"), "prepare the column before", stage.span);
     }
 
     fn schema_column(&mut self, schema: &Schema, name: &str, span: Span) -> Option<SchemaColumn> {
@@ -267,8 +280,9 @@ impl Checker<'_> {
         }
     }
 
-    fn split_stmt(&mut self, data: &mut Data, parts: &[(Name, Expr)], span: Span) {
+    fn split_stmt(&mut self, data: &mut Data, schema: &Schema, parts: &[(Name, Expr)], span: Span) {
         let mut total = 0.0;
+        let errors = self.errors();
         for (name, expr) in parts {
             if name.text == "stratify" {
                 let ExprKind::Name(column) = &expr.kind else {
@@ -276,15 +290,36 @@ impl Checker<'_> {
                     continue;
                 };
                 data.stratify = data.columns.iter().position(|known| known.name == *column);
-                if data.stratify.is_none() {
-                    self.error(Code::E0603, format!("the data has no column `{column}`"), expr.span);
+                match schema.columns.iter().find(|known| known.name == *column) {
+                    None if data.stratify.is_none() => {
+                        self.schema_column(schema, column, expr.span);
+                    }
+                    Some(known) if known.classes.is_none() && known.as_classes.is_none() && !known.text => {
+                        let message = format!("`stratify` needs classes; `{column}` holds numbers that are not whole");
+                        self.error(Code::E0602, message, expr.span);
+                    }
+                    _ => {}
                 }
                 continue;
             }
             if !["train", "val", "test"].contains(&name.text.as_str()) {
+                let message = format!("there is no part `{}`", name.text);
+                let mut diagnostic = Diagnostic::new(Code::E0602, message, name.span);
+                diagnostic = match nearest(&name.text, ["train", "val", "test", "stratify"]) {
+                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near),
+                    None => diagnostic.help("parts are train, val and test; `stratify` names a column"),
+                };
+                self.report(diagnostic);
+                continue;
+            }
+            if data.split.iter().any(|(known, _)| *known == name.text) {
+                self.error(Code::E0602, format!("the part `{}` is given twice", name.text), name.span);
+                continue;
+            }
+            if name.text == "test" && data.test_rows > 0 {
                 self.report(
-                    Diagnostic::new(Code::E0602, format!("there is no part `{}`", name.text), name.span)
-                        .help("parts are train, val and test"),
+                    Diagnostic::new(Code::E0602, format!("`{}` has a test part of its own", data.name), name.span)
+                        .help("split the other rows into train and val; `test` stays as it came"),
                 );
                 continue;
             }
@@ -301,14 +336,10 @@ impl Checker<'_> {
             total += fraction;
             data.split.push((name.text.clone(), fraction));
         }
-        if !data.split.is_empty() && (total - 1.0).abs() > 1e-6 {
+        if self.errors() == errors && !data.split.is_empty() && (total - 1.0).abs() > 1e-6 {
             self.report(
-                Diagnostic::new(
-                    Code::E0602,
-                    format!("the parts make {} of the rows, not 1", (total * 1e6).round() / 1e6),
-                    span,
-                )
-                .help("fractions sum to 1"),
+                Diagnostic::new(Code::E0602, format!("the parts make {} of the rows, not 1", (total * 1e6).round() / 1e6), span)
+                    .help("the fractions of train, val and test sum to 1"),
             );
         }
     }
@@ -378,11 +409,18 @@ impl Checker<'_> {
     pub(super) fn column_value(&mut self, data: DataId, at: usize, span: Span) -> Value {
         let column = self.program.data[data.index()].columns[at].clone();
         if column.text {
+            // Said at the first use; the others follow from it.
+            if !self.texts.insert((data, at)) {
+                return Value::Unknown;
+            }
+            let set = &self.program.data[data.index()];
+            let way = match set.target == Some(at) {
+                true => format!("make labels of them: `target {} |> class`", column.name),
+                false => format!("make classes of them: `column {0}_class = {0} |> class`", column.name),
+            };
             let message = format!("`{}` holds texts, which nothing can be computed with", column.name);
-            return self.report(
-                Diagnostic::new(Code::E0603, message, span)
-                    .help(format!("make classes of it: `column {0}_class = {0} |> class`", column.name)),
-            );
+            let declared = set.span;
+            return self.report(Diagnostic::new(Code::E0603, message, span).also(declared, "declared here").help(way));
         }
         let Some(rows) = self.phase.rows.clone() else { return Value::Unknown };
         let mut shape = vec![rows];
@@ -403,6 +441,24 @@ impl Checker<'_> {
         };
         Value::Tensor(Tensor { node, elem, shape, classes: column.classes })
     }
+}
+
+/// Where in a source's description a message belongs: the argument or the name that it speaks of.
+fn source_place(message: &str, expr: &Expr) -> Span {
+    let ExprKind::Call { callee, args } = &expr.kind else { return expr.span };
+    let last = message.split_whitespace().last().unwrap_or_default();
+    if let Some(arg) = args.iter().filter_map(|arg| arg.name.as_ref()).find(|name| name.text == last) {
+        return arg.span;
+    }
+    match (&callee.kind, args.as_slice()) {
+        (ExprKind::Name(name), _) if name == last => callee.span,
+        (ExprKind::Name(name), [only]) if ["csv", "mnist", "idx"].contains(&name.as_str()) => only.value.span,
+        _ => expr.span,
+    }
+}
+
+fn is_class(stage: &Expr) -> bool {
+    matches!(&stage.kind, ExprKind::Name(name) if name == "class")
 }
 
 fn raw(column: &SchemaColumn) -> Column {

@@ -83,6 +83,7 @@ impl Checker<'_> {
             let value = self.block(&def.ast.body);
             if let Some(ty) = &def.ast.result
                 && !matches!(value, Value::Unknown)
+                && !def.broken
             {
                 self.match_result(value, ty, &def.ast);
             }

@@ -39,6 +39,8 @@ struct Atom {
     kind: AtomKind,
     binding: Option<Dim>,
     span: Span,
+    /// Its size is in error: it is like any other, so that nothing is said twice.
+    wild: bool,
 }
 
 /// All atoms of a compilation.
@@ -175,8 +177,21 @@ impl Atoms {
     }
 
     fn push(&mut self, kind: AtomKind, binding: Option<Dim>, span: Span) -> AtomId {
-        self.atoms.push(Atom { kind, binding, span });
+        self.atoms.push(Atom { kind, binding, span, wild: false });
         AtomId(self.atoms.len() as u32 - 1)
+    }
+
+    /// A name whose size is in error.
+    pub fn wild(&mut self, name: &str, span: Span) -> AtomId {
+        let atom = self.name(name, None, span);
+        self.atoms[atom.0 as usize].wild = true;
+        atom
+    }
+
+    /// Whether a size is in error, by itself or by what it is bound to.
+    fn is_wild(&self, atom: AtomId) -> bool {
+        let entry = &self.atoms[atom.0 as usize];
+        entry.wild || entry.binding.as_ref().is_some_and(|dim| dim.atoms().any(|atom| self.is_wild(atom)))
     }
 
     /// Exact quotient `a / b`: a remainder between numbers is an error.
@@ -196,7 +211,7 @@ impl Atoms {
         }
         match (left.as_number(), right.as_number()) {
             (_, Some(0)) => Err(DimError::Zero),
-            (Some(x), Some(y)) if x % y == 0 => Ok(Dim::number(x / y)),
+            (Some(x), Some(y)) if x.checked_rem(y) == Some(0) => Ok(Dim::number(x / y)),
             (Some(x), Some(y)) => Err(DimError::Inexact(x, y)),
             _ => Ok(self.opaque(AtomKind::Exact(a.clone(), b.clone()), span)),
         }
@@ -284,7 +299,7 @@ impl Atoms {
             AtomKind::Name(_) => None,
             AtomKind::Floor(a, b) => apply(a, b, i64::checked_div_euclid),
             AtomKind::Rem(a, b) => apply(a, b, i64::checked_rem_euclid),
-            AtomKind::Exact(a, b) => apply(a, b, |x, y| (y != 0 && x % y == 0).then(|| x / y)),
+            AtomKind::Exact(a, b) => apply(a, b, |x, y| x.checked_rem(y).filter(|rest| *rest == 0).map(|_| x / y)),
         };
         value.unwrap_or_else(|| Dim::atom(atom))
     }
@@ -330,6 +345,9 @@ impl Atoms {
     pub fn same(&self, a: &Dim, b: &Dim) -> Option<bool> {
         if a == b {
             return Some(true);
+        }
+        if a.atoms().chain(b.atoms()).any(|atom| self.is_wild(atom)) {
+            return None;
         }
         let opaque = |dim: &Dim| dim.atoms().any(|atom| !matches!(self.atoms[atom.0 as usize].kind, AtomKind::Name(_)));
         if !opaque(a) && !opaque(b) {

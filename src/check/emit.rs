@@ -9,7 +9,6 @@ use super::dims::Dim;
 use super::typed::{Kind, Node, NodeId};
 use super::value::{Elem, Number, Tensor, Value};
 use super::{Checker, NODE_LIMIT};
-use crate::diag::Code;
 use crate::ir::{Binary, Comparison, Const, DType, Op, Type, Unary};
 use crate::source::Span;
 
@@ -17,9 +16,11 @@ impl Checker<'_> {
     /// Appends a node.
     pub(super) fn push(&mut self, kind: Kind, operands: Vec<NodeId>, ty: Type<Dim>, span: Span) -> NodeId {
         if self.program.nodes.len() >= NODE_LIMIT && !self.exhausted {
-            self.exhausted = true;
-            self.error(Code::E0703, format!("the program unrolls to more than {NODE_LIMIT} operations"), span);
+            self.exhaust(format!("the program unrolls to more than {NODE_LIMIT} operations"), span);
         }
+        self.written.truncate(self.program.nodes.len());
+        let user = if self.prelude.contains(&span.file) { self.user_call().unwrap_or(span) } else { span };
+        self.written.push(user);
         let label = self.frames.last().map(|frame| frame.path.clone()).filter(|path| !path.is_empty());
         self.program.nodes.push(Node { kind, operands, ty, span, label, name: None });
         NodeId(self.program.nodes.len() as u32 - 1)

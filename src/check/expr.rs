@@ -1,6 +1,6 @@
 //! Expressions to values.
 
-use super::Checker;
+use super::{Checker, WORK_LIMIT};
 use super::dims::Dim;
 use super::typed::{Clock, Kind, SlotId};
 use super::value::{Elem, Number, SlotValue, Tensor, Value};
@@ -12,6 +12,11 @@ use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Name, Path, PathStep, TextPar
 impl Checker<'_> {
     /// What an expression stands for; errors are reported, and give `Unknown`.
     pub(super) fn eval(&mut self, expr: &Expr) -> Value {
+        self.work += 1;
+        if self.work > WORK_LIMIT && !self.exhausted {
+            let message = format!("the program unrolls to more than {WORK_LIMIT} expressions");
+            self.exhaust(message, expr.span);
+        }
         if self.exhausted {
             return Value::Unknown;
         }
@@ -55,6 +60,16 @@ impl Checker<'_> {
         }
     }
 
+    /// Reports that a limit was reached, once; nothing is worked out after that.
+    pub(super) fn exhaust(&mut self, message: String, span: Span) {
+        let place = self.loop_span.unwrap_or(span);
+        self.report(
+            Diagnostic::new(Code::E0703, message, place)
+                .help("`for` and `repeat` make a copy of their body each turn: fewer turns, or tensors instead of numbers"),
+        );
+        self.exhausted = true;
+    }
+
     /// A part of the language that this version does not have.
     pub(super) fn not_built(&mut self, what: &str, help: &str, span: Span) -> Value {
         let message = format!("{what} is part of the language, but this version of nnc cannot run it yet");
@@ -68,10 +83,12 @@ impl Checker<'_> {
     fn chain(&mut self, first: &Expr, rest: &[(BinaryOp, Span, Expr)]) -> Value {
         let mut span = first.span;
         let mut value = self.eval(first);
-        for (op, _, operand) in rest {
+        for (op, sign, operand) in rest {
             let right = self.eval(operand);
             let whole = span.to(operand.span);
+            self.operator = Some(*sign);
             value = self.operate(*op, (value, span), (right, operand.span), whole);
+            self.operator = None;
             span = whole;
         }
         value
@@ -118,6 +135,7 @@ impl Checker<'_> {
         let Some(target) = self.slot_at(path) else { return Value::Unknown };
         let written = self.phase.writes.iter().rev().find(|(slot, _, _)| *slot == target.slot).map(|write| write.1);
         match written {
+            None if self.phase.spoiled.contains(&target.slot) => Value::Unknown,
             Some(node) => Value::Tensor(Tensor { node, elem: target.elem, shape: target.shape, classes: None }),
             None => self.not_set(path),
         }
@@ -141,7 +159,7 @@ impl Checker<'_> {
     }
 
     fn not_set(&mut self, path: &Path) -> Value {
-        let text = self.sources.text(path.span).to_string();
+        let text = self.path_text(path);
         self.report(
             Diagnostic::new(Code::E0403, format!("`next {text}` has not been set yet"), path.span)
                 .help(format!("`next {text} = ...` must stand above")),
@@ -154,7 +172,7 @@ impl Checker<'_> {
             Value::Slot(slot) => Some(slot),
             Value::Unknown => None,
             other => {
-                let text = self.sources.text(path.span).to_string();
+                let text = self.path_text(path);
                 let diagnostic = Diagnostic::new(Code::E0403, format!("`{text}` cannot be set by `next`"), path.span)
                     .here(format!("this is {}", other.describe()))
                     .help("`next` sets a `param`, a `state`, or a carry named after `with`");
@@ -162,6 +180,12 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// A path as written, without the word before it.
+    fn path_text(&self, path: &Path) -> String {
+        let text = self.sources.text(path.span);
+        text.strip_prefix("next").filter(|rest| rest.starts_with(char::is_whitespace)).unwrap_or(text).trim().to_string()
     }
 
     /// The value at a path.
@@ -207,6 +231,10 @@ impl Checker<'_> {
             },
             Value::Instance(instance) => {
                 let instance = &self.instances[instance.0 as usize];
+                // What a definition in error would have made is not known.
+                if instance.definition.is_some_and(|id| self.definitions[id.0 as usize].broken) {
+                    return Value::Unknown;
+                }
                 if let Some((_, slot)) = instance.slots.iter().find(|(slot, _)| *slot == name.text) {
                     return Value::Slot(slot.clone());
                 }
@@ -217,6 +245,12 @@ impl Checker<'_> {
                 slots.chain(instance.children.iter().map(|(child, _)| child.clone())).collect()
             }
             Value::Data(data) => return self.data_field(*data, name, span),
+            Value::Tensor(_) | Value::Slot(_) => {
+                let message = format!("{} has no fields", value.describe());
+                return self.report(
+                    Diagnostic::new(Code::E0205, message, span).help("`size(x)`, `shape(x)`, `len(x)` tell what it is like"),
+                );
+            }
             other => {
                 let message = format!("{} has no fields", other.describe());
                 return self.error(Code::E0205, message, span);
@@ -264,16 +298,23 @@ impl Checker<'_> {
     /// A figure of the train at hand by its full name.
     pub(super) fn figure(&mut self, name: &str, span: Span) -> Value {
         if !self.phase.figures.iter().any(|figure| figure == name) {
-            let figures = self.phase.figures.clone();
-            let mut diagnostic = Diagnostic::new(Code::E0502, format!("this train has no figure `{name}`"), span);
-            diagnostic = match crate::diag::nearest(name, figures.iter().map(String::as_str)) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(span, near),
-                None => diagnostic.help(format!("it has {}", figures.join(", "))),
-            };
-            return self.report(diagnostic);
+            return self.unknown_figure(name, span);
         }
         let node = self.push(Kind::Figure(name.to_string()), Vec::new(), Type::scalar(DType::F32), span);
         Value::Tensor(Tensor { node, elem: Elem::F32, shape: Vec::new(), classes: None })
+    }
+
+    fn unknown_figure(&mut self, name: &str, span: Span) -> Value {
+        let figures = self.phase.figures.clone();
+        let mut diagnostic = Diagnostic::new(Code::E0502, format!("this train has no figure `{name}`"), span);
+        diagnostic = match crate::diag::nearest(name, figures.iter().map(String::as_str)) {
+            _ if name.starts_with("val.") && self.validated == Some(false) => diagnostic
+                .here("there is no `val` part to compute it on")
+                .help("keep rows back for it: `split train = 0.8, val = 0.2` in the data block"),
+            Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(span, near),
+            None => diagnostic.help(format!("it has {}; `watch` adds others", figures.join(", "))),
+        };
+        self.report(diagnostic)
     }
 
     /// A value as a tensor, or an error.
@@ -291,7 +332,16 @@ impl Checker<'_> {
             }
             other => {
                 let message = format!("a number or tensor is wanted here, this is {}", other.describe());
-                self.error(Code::E0304, message, span);
+                let text = self.sources.text(span).lines().next().unwrap_or_default().to_string();
+                let mut diagnostic = Diagnostic::new(Code::E0304, message, span);
+                diagnostic = match other {
+                    Value::Instance(_) | Value::Frozen(_) => diagnostic.help(format!("apply it to a value: `x |> {text}`")),
+                    Value::Def(_) | Value::Intrinsic(_) => diagnostic.help(format!("call it: `{text}(...)`")),
+                    Value::Text(_) | Value::Pieces(_) => diagnostic.help("values go into a text with braces: `\"loss {x}\"`"),
+                    Value::Data(_) | Value::Part(_) => diagnostic.help("name a column, and say on which rows: `print mean(x) on digits.test`"),
+                    _ => diagnostic,
+                };
+                self.report(diagnostic);
                 None
             }
         }
@@ -419,8 +469,14 @@ impl Checker<'_> {
             },
             other => {
                 let message = format!("{what} is a known whole number");
-                let diagnostic =
-                    Diagnostic::new(Code::E0401, message, span).here(format!("this is {}", other.describe()));
+                let have = match other {
+                    Value::Number(Number::Float(number), _) => format!("{number} is not whole"),
+                    other => format!("this is {}", other.describe()),
+                };
+                let mut diagnostic = Diagnostic::new(Code::E0401, message, span).here(have);
+                if what.contains("` of `") && matches!(other, Value::Tensor(_) | Value::Slot(_)) {
+                    diagnostic = diagnostic.help("a layer has its settings first, then its input: `x |> dense(64)` or `dense(64)(x)`");
+                }
                 self.report(diagnostic);
                 None
             }

@@ -37,7 +37,10 @@ impl Checker<'_> {
                     }
                 }
                 [IndexItem::Slice(from, to, _)] => self.slice_known(&value, from.as_ref(), to.as_ref(), span),
-                _ => self.error(Code::E0307, "a list has one index", span),
+                _ => match self.tensor(&value, base.span) {
+                    Some(tensor) => self.index_tensor(tensor, items, span),
+                    None => Value::Unknown,
+                },
             },
             Value::Tensor(_) | Value::Slot(_) => match self.tensor(&value, base.span) {
                 Some(tensor) => self.index_tensor(tensor, items, span),
@@ -61,6 +64,7 @@ impl Checker<'_> {
                 },
                 IndexItem::Ellipsis(place) => match self.frame().ellipsis.clone() {
                     Some(dims) => shape.extend(dims),
+                    None if self.open => return Value::Unknown,
                     None => return self.error(Code::E0401, "`...` is not known here", *place),
                 },
                 IndexItem::Slice(_, _, place) => {
@@ -118,7 +122,7 @@ impl Checker<'_> {
             }
         }
         if ends[0] < 0 || ends[1] > count || ends[0] > ends[1] {
-            return self.error(Code::E0307, format!("the slice leaves a list of {count} items"), span);
+            return self.error(Code::E0307, format!("the slice reaches beyond the {count} items"), span);
         }
         Value::List(items[ends[0] as usize..ends[1] as usize].to_vec().into())
     }
@@ -184,7 +188,7 @@ impl Checker<'_> {
         let named = items.len() - usize::from(spread);
         if named > rank {
             let have = self.show_type(tensor);
-            self.error(Code::E0307, format!("{named} indices for {have}"), span);
+            self.error(Code::E0307, format!("{named} indices for {have}, which has {rank} axes"), span);
             return None;
         }
         let all = |dim: &Dim| Taken::Part(Dim::number(0), dim.clone());

@@ -9,7 +9,7 @@ use super::call::Given;
 use super::dims::Dim;
 use super::typed::Kind;
 use super::value::{Elem, Number, Tensor, Value};
-use crate::diag::{Code, Diagnostic, nearest};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Op, Type, Unary};
 use crate::source::Span;
 
@@ -235,25 +235,17 @@ impl Checker<'_> {
                     position += 1;
                     position - 1
                 }
-                Some(name) => match names.iter().position(|known| known == name) {
+                Some(name) => match names.iter().position(|known| *known == name.text) {
                     Some(at) => at,
                     None => {
-                        let mut diagnostic = Diagnostic::new(
-                            Code::E0203,
-                            format!("`{}` has no argument `{name}`", intrinsic.name()),
-                            place,
-                        );
-                        if let Some(near) = nearest(name, names.iter().copied()) {
-                            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-                        }
-                        self.report(diagnostic);
+                        self.unknown_argument(intrinsic.name(), name, names, None);
                         return None;
                     }
                 },
             };
             if at >= args.len() {
-                let message = format!("`{}` takes {} arguments", intrinsic.name(), names.len());
-                self.error(Code::E0204, message, span);
+                let message = format!("`{}` takes at most {}: {}", intrinsic.name(), names.len(), names.join(", "));
+                self.report(Diagnostic::new(Code::E0204, message, place).here("this is one too many"));
                 return None;
             }
             args[at] = if matches!(value, Value::None) { None } else { Some((value, place)) };

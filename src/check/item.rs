@@ -16,7 +16,7 @@ use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Path, Pattern, Stmt,
 impl Checker<'_> {
     /// The prelude is file 0: all its texts share one set of names.
     pub(super) fn load_prelude(&mut self) {
-        self.files.push(FileScope { id: FileId(u32::MAX), ast: Rc::default(), items: HashMap::new(), behind: None });
+        self.files.push(FileScope { id: FileId(u32::MAX), ast: Rc::default(), items: HashMap::new(), behind: None, missing: None });
         for (name, text) in crate::prelude::FILES {
             let id = self.sources.add(format!("<prelude>/{name}"), *text);
             self.prelude.push(id);
@@ -31,7 +31,7 @@ impl Checker<'_> {
     pub(super) fn add_file(&mut self, id: FileId, file: ast::File, behind: Option<usize>) -> usize {
         let index = self.files.len();
         let file = Rc::new(file);
-        self.files.push(FileScope { id, ast: file.clone(), items: HashMap::new(), behind });
+        self.files.push(FileScope { id, ast: file.clone(), items: HashMap::new(), behind, missing: None });
         self.add_items(index, &file);
         for stmt in &file.stmts {
             if let StmtKind::Import { path, alias } = &stmt.kind {
@@ -70,7 +70,15 @@ impl Checker<'_> {
         doc: Option<String>,
         file: usize,
     ) -> DefId {
-        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), doc, file, broken: false });
+        let broken = self.unparsed.within(definition.body.span);
+        let args: Vec<&ast::Arg> = definition.settings.iter().chain(&definition.inputs).collect();
+        for (at, arg) in args.iter().enumerate() {
+            if let Some(first) = args[..at].iter().find(|first| first.name.text == arg.name.text) {
+                let message = format!("`{}` has two arguments `{}`", definition.name.text, arg.name.text);
+                self.report(Diagnostic::new(Code::E0202, message, arg.name.span).also(first.name.span, "the first"));
+            }
+        }
+        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), doc, file, broken });
         DefId(self.definitions.len() as u32 - 1)
     }
 
@@ -78,7 +86,14 @@ impl Checker<'_> {
         let item = Item { value, span: name.span };
         if let Some(first) = self.files[index].items.insert(name.text.clone(), item) {
             let message = format!("`{}` is defined twice", name.text);
-            self.report(Diagnostic::new(Code::E0202, message, name.span).also(first.span, "first defined here"));
+            self.report(
+                Diagnostic::new(Code::E0202, message, name.span)
+                    .also(first.span, "first defined here")
+                    .help("give one of them another name"),
+            );
+            // Which of the two a use means is not known.
+            let unknown = Item { value: ItemValue::Value(Value::Unknown), span: name.span };
+            self.files[index].items.insert(name.text.clone(), unknown);
         }
     }
 
@@ -88,6 +103,7 @@ impl Checker<'_> {
             Ok(found) => found,
             Err(message) => {
                 self.error(Code::E0701, message, path.1);
+                self.bind_import(from, alias, path.1);
                 return;
             }
         };
@@ -96,7 +112,11 @@ impl Checker<'_> {
         if let Some(known) = known
             && self.importing.contains(&known)
         {
-            self.error(Code::E0409, format!("\"{}\" imports itself, directly or through others", path.0), path.1);
+            self.report(
+                Diagnostic::new(Code::E0409, format!("\"{}\" imports itself, directly or through others", path.0), path.1)
+                    .help("move what both files need into a third file that imports neither"),
+            );
+            self.bind_import(from, alias, path.1);
             return;
         }
         let index = match known {
@@ -104,6 +124,7 @@ impl Checker<'_> {
             None => {
                 let id = self.sources.add(name, text.as_str());
                 let (file, diagnostics) = crate::syntax::parse(id, &text);
+                self.note_unparsed(&text, &diagnostics);
                 self.diagnostics.extend(diagnostics);
                 self.importing.push(self.files.len());
                 let index = self.add_file(id, file, Some(0));
@@ -114,6 +135,14 @@ impl Checker<'_> {
         match alias {
             Some(alias) => self.add_item(from, alias, ItemValue::File(index)),
             None => self.import_all(from, index, path.1),
+        }
+    }
+
+    /// An import in error: its name, or any name, may come from it.
+    fn bind_import(&mut self, from: usize, alias: Option<&Name>, span: Span) {
+        match alias {
+            Some(alias) => self.add_item(from, alias, ItemValue::Value(Value::Unknown)),
+            None => self.files[from].missing = Some(span),
         }
     }
 
@@ -232,6 +261,7 @@ impl Checker<'_> {
             | StmtKind::Optimizer(_) => {}
             StmtKind::Model(definition) => self.model(definition, stmt),
             StmtKind::Data { name, source, like, body } => {
+                self.only_once(name);
                 self.data_item(name, source, like.as_ref(), body.as_deref(), stmt.span);
             }
             StmtKind::Train { subject, on, log, body } => {
@@ -262,8 +292,15 @@ impl Checker<'_> {
             StmtKind::Plot { .. } => {
                 self.not_built("`plot`", "print the numbers for now", stmt.span);
             }
-            StmtKind::Record { .. } => {
+            StmtKind::Record { into, .. } => {
+                self.bind(&into.text, Value::Unknown, into.span);
                 self.not_built("`record`", "print the numbers for now", stmt.span);
+            }
+            StmtKind::Param(list) | StmtKind::State(list) => {
+                for declared in list {
+                    self.only_once(&declared.name);
+                }
+                self.body_stmt(stmt);
             }
             _ => self.body_stmt(stmt),
         }
@@ -311,7 +348,8 @@ impl Checker<'_> {
                 None => return,
             }
         }
-        let total: usize = lists.iter().map(Vec::len).product();
+        let span = bindings.first().map_or(body.span, |(_, list)| list.span);
+        let total = self.turns_of(&lists.iter().map(Vec::len).collect::<Vec<_>>(), span);
         for turn in 0..total {
             if self.exhausted {
                 break;
@@ -339,8 +377,27 @@ impl Checker<'_> {
         }
     }
 
+    /// A `param`, `model` or `data` of the file may not take a name that the file has already.
+    fn only_once(&mut self, name: &Name) {
+        if self.frames.len() > 1 || !self.turns.is_empty() {
+            return;
+        }
+        let frame = self.frame();
+        let bound = frame.scopes.iter().rev().find_map(|scope| scope.get(&name.text)).map(|binding| binding.span);
+        let first = bound.or_else(|| self.files[frame.file].items.get(&name.text).map(|item| item.span));
+        if let Some(first) = first.filter(|first| *first != name.span) {
+            let message = format!("`{}` is defined twice", name.text);
+            self.report(
+                Diagnostic::new(Code::E0202, message, name.span)
+                    .also(first, "first defined here")
+                    .help("give one of them another name"),
+            );
+        }
+    }
+
     fn model(&mut self, definition: &ast::Definition, stmt: &Stmt) {
         let file = self.frame().file;
+        self.only_once(&definition.name);
         let known = self.model_definitions.get(&definition.name.span).copied();
         let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, stmt.doc.clone(), file));
         let order = (self.statement, self.seed);
@@ -421,7 +478,12 @@ impl Checker<'_> {
 
     /// `let p = e on part`: computed at once, over the whole part.
     fn let_on(&mut self, pattern: &Pattern, value: &Expr, on: &Expr, span: Span) {
-        let Some((part, rows)) = self.enter_part(on) else { return self.bind_pattern(pattern, Value::Unknown) };
+        let Some((part, rows)) = self.enter_part(on) else {
+            self.columns_unknown = true;
+            self.eval(value);
+            self.columns_unknown = false;
+            return self.bind_pattern(pattern, Value::Unknown);
+        };
         let computed = self.eval(value);
         let count = self.part_rows(&part);
         self.leave_part();

@@ -23,12 +23,15 @@ mod intrinsics;
 mod item;
 mod movement;
 mod optimize;
+mod place;
+mod unparsed;
 mod params;
 mod reduce;
 mod scope;
 mod shape;
 mod show;
 mod stmt;
+mod teach;
 mod train;
 pub mod typed;
 mod unroll;
@@ -109,12 +112,15 @@ pub fn check(
     file: ast::File,
     options: &Options<'_>,
 ) -> (typed::Program, Vec<Diagnostic>) {
+    let text = sources.file(main).text.clone();
     let mut checker = Checker::new(sources, options);
+    checker.note_unparsed(&text, &crate::syntax::parse(main, &text).1);
     checker.load_prelude();
     let main = checker.add_file(main, file, Some(0));
     checker.apply_settings(main);
     checker.check_definitions(main);
     checker.run_file(main);
+    checker.teach(main);
     checker.finish()
 }
 
@@ -126,6 +132,8 @@ struct FileScope {
     items: HashMap<String, Item>,
     /// The file whose names stand behind its own (the prelude), if any.
     behind: Option<usize>,
+    /// An import without a name that is in error: an unknown name may be from there.
+    missing: Option<Span>,
 }
 
 /// An order-free name.
@@ -177,6 +185,24 @@ struct Checker<'a> {
     actions: Vec<((usize, u8), typed::Action)>,
     statement: usize,
     seed: i64,
+    /// The operator being worked out: where two operands fail to meet.
+    operator: Option<Span>,
+    /// Numbers of classes that were said to differ, by statement.
+    conflicts: HashSet<(usize, String, String)>,
+    /// Names that statements in error may have bound, and the places of the errors.
+    unparsed: unparsed::Unparsed,
+    /// Where the user wrote what became a node, by node.
+    written: Vec<Span>,
+    /// Names that nothing uses, by place.
+    unused: HashSet<Span>,
+    /// Text columns that were said to be no numbers.
+    texts: HashSet<(typed::DataId, usize)>,
+    /// The name being looked up to be called.
+    callee: Option<Span>,
+    /// Whether the rows at hand are of a set that is in error.
+    columns_unknown: bool,
+    /// Sets some of whose columns are in error: an unknown name may be one of them.
+    blind: HashSet<typed::DataId>,
     /// Turns of file-level `for`s.
     turns: Vec<u32>,
     /// First values waiting for their `Set` action, by (order, seed).
@@ -187,6 +213,13 @@ struct Checker<'a> {
     optimizing: Vec<optimize::Optimizing>,
     /// The lets of the file that hold computed values: their first value's writes count.
     train_count: u32,
+    /// The subject of the train at hand, or the whole of it.
+    train_span: Span,
+    train_whole: Span,
+    /// Figures of the train at hand whose values are in error.
+    failed_figures: Vec<String>,
+    /// Whether the set of the train at hand has a `val` part, if the set is known.
+    validated: Option<bool>,
     /// Whether a definition is being checked with open dims.
     open: bool,
     /// Texts of the prelude.
@@ -197,12 +230,19 @@ struct Checker<'a> {
     model_definitions: HashMap<Span, DefId>,
     /// `load`s of instances: action, instance, `at`.
     loads: Vec<(usize, InstanceId, Option<String>)>,
-    /// Elaborated nodes so far is limited, so that a program cannot eat all memory before its first step.
+    /// The outermost loop being unrolled.
+    loop_span: Option<Span>,
+    /// Expressions worked out so far.
+    work: u64,
+    /// A limit was reached: nothing more is worked out, so that a program cannot hang or eat all memory.
     exhausted: bool,
 }
 
 /// Nodes that one program may have: `for i in 0..1000000000` is an error, not a hang.
 const NODE_LIMIT: usize = 2_000_000;
+
+/// Expressions that may be worked out: known numbers make no nodes, but their loops take time too.
+const WORK_LIMIT: u64 = 4_000_000;
 
 impl<'a> Checker<'a> {
     fn new(sources: &'a mut SourceMap, options: &'a Options<'a>) -> Self {
@@ -241,28 +281,38 @@ impl<'a> Checker<'a> {
             actions: Vec::new(),
             statement: 0,
             seed: options.seed,
+            operator: None,
+            conflicts: HashSet::new(),
+            unparsed: unparsed::Unparsed::default(),
+            written: Vec::new(),
+            unused: HashSet::new(),
+            texts: HashSet::new(),
+            callee: None,
+            columns_unknown: false,
+            blind: HashSet::new(),
             turns: Vec::new(),
             inits: Vec::new(),
             trained: HashMap::new(),
             optimizing: Vec::new(),
             train_count: 0,
+            train_span: Span::default(),
+            train_whole: Span::default(),
+            failed_figures: Vec::new(),
+            validated: None,
             open: false,
             prelude: Vec::new(),
             importing: Vec::new(),
             model_definitions: HashMap::new(),
             loads: Vec::new(),
+            loop_span: None,
+            work: 0,
             exhausted: false,
         }
     }
 
     /// Reports once. A place inside the prelude is no help to the user: the call that led there comes first.
-    fn report(&mut self, mut diagnostic: Diagnostic) -> Value {
-        let foreign = self.prelude.contains(&diagnostic.primary.span.file);
-        if foreign && let Some(call) = self.user_call() {
-            let inner = std::mem::replace(&mut diagnostic.primary.span, call);
-            let text = std::mem::take(&mut diagnostic.primary.text);
-            diagnostic = diagnostic.also(inner, if text.is_empty() { "in this definition".to_string() } else { text });
-        }
+    fn report(&mut self, diagnostic: Diagnostic) -> Value {
+        let diagnostic = self.placed(diagnostic);
         self.errors += usize::from(diagnostic.is_error());
         if self.said.insert((diagnostic.code, diagnostic.primary.span)) {
             self.diagnostics.push(diagnostic);

@@ -47,7 +47,8 @@ impl Checker<'_> {
         let mut taken: Vec<(SlotId, Span)> = Vec::new();
         let mut planned = Vec::new();
         for group in groups {
-            let Some(slots) = self.targets(group, subject, &reached, &taken) else { continue };
+            let Some(mut slots) = self.targets(group, subject, &reached, &taken) else { continue };
+            let earlier: Vec<SlotId> = taken.iter().map(|(slot, _)| *slot).collect();
             for &slot in &slots {
                 if let Some((_, first)) = taken.iter().find(|(known, _)| *known == slot) {
                     let (path, first) = (self.program.slot(slot).path.clone(), *first);
@@ -59,6 +60,7 @@ impl Checker<'_> {
                 }
                 taken.push((slot, group.span));
             }
+            slots.retain(|slot| !earlier.contains(slot));
             planned.push((group, slots));
         }
         if taken.is_empty() {
@@ -85,6 +87,10 @@ impl Checker<'_> {
                 if !reached.contains(&w.node) {
                     let path = self.program.slot(slot).path.clone();
                     let declared = self.program.slot(slot).span;
+                    // What nothing names is said at the end, at its own place.
+                    if self.unused.contains(&declared) {
+                        continue;
+                    }
                     let mut diagnostic = Diagnostic::new(
                         Code::W0802,
                         format!("`{path}` receives no gradient: it will not change"),
@@ -295,8 +301,14 @@ impl Checker<'_> {
     /// `next w = ...`
     pub(super) fn set_updated(&mut self, new: Value, value_span: Span, span: Span) {
         let Some(shape) = self.optimizing.last().map(|current| current.w.shape.clone()) else { return };
-        let Some(tensor) = self.tensor_like(&new, &Elem::F32, value_span) else { return };
-        let Some(tensor) = self.fit(tensor, &shape, value_span, "the new `w`") else { return };
+        let tensor = match (&new, self.optimizing.last()) {
+            (Value::Unknown, Some(current)) => current.w.clone(),
+            _ => {
+                let Some(tensor) = self.tensor_like(&new, &Elem::F32, value_span) else { return };
+                let Some(tensor) = self.fit(tensor, &shape, value_span, "the new `w`") else { return };
+                tensor
+            }
+        };
         if let Some(current) = self.optimizing.last_mut()
             && current.updated.replace(tensor).is_some()
         {

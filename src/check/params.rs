@@ -164,11 +164,11 @@ impl Checker<'_> {
                 .report(Diagnostic::new(Code::E0311, message, of_span).help("take `sum(...)` or `mean(...)` of it"));
         }
         let reached: HashSet<NodeId> = self.program.reachable([of.node]).into_iter().collect();
-        let mut results: Vec<Value> = by.iter().map(|by| self.grad_by(&of, &reached, by, span)).collect();
+        let mut results: Vec<Value> = by.iter().map(|by| self.grad_by(&of, &reached, by, [span, of_span])).collect();
         if results.len() == 1 { results.swap_remove(0) } else { Value::Tuple(results.into()) }
     }
 
-    fn grad_by(&mut self, of: &Tensor, reached: &HashSet<NodeId>, by: &Given, span: Span) -> Value {
+    fn grad_by(&mut self, of: &Tensor, reached: &HashSet<NodeId>, by: &Given, [span, of_span]: [Span; 2]) -> Value {
         let (_, value, place) = by;
         match value {
             Value::Unknown => return Value::Unknown,
@@ -180,7 +180,7 @@ impl Checker<'_> {
                     .iter()
                     .map(|&slot| {
                         let slot = Value::Slot(self.slot_value(slot));
-                        self.grad_by(of, reached, &(None, slot, *place), span)
+                        self.grad_by(of, reached, &(None, slot, *place), [span, of_span])
                     })
                     .collect();
                 return Value::List(each.into());
@@ -194,10 +194,13 @@ impl Checker<'_> {
         }
         if !reached.contains(&wrt.node) && !self.open {
             let text = self.sources.text(*place).to_string();
-            let mut diagnostic =
-                Diagnostic::new(Code::E0404, format!("this does not depend on `{text}`"), span).also(*place, "by this");
+            let what = self.sources.text(of_span).lines().next().unwrap_or_default().to_string();
+            let mut diagnostic = Diagnostic::new(Code::E0404, format!("`{what}` does not depend on `{text}`"), *place)
+                .also(of_span, "what is derived");
             diagnostic = if self.written_since(value) {
                 diagnostic.help(format!("`{text}` has changed since: compute it again below"))
+            } else if matches!(value, Value::Number(..)) {
+                diagnostic.help("`grad` derives by names: a `param`, a `let`, a column")
             } else if matches!(value, Value::Tensor(_)) {
                 diagnostic.help("`grad` derives by a name: give it one with `let` and use the name")
             } else {

@@ -184,9 +184,10 @@ impl Checker<'_> {
             return Some(axis as usize);
         }
         // A const used as a dim: the axis of that size, if there is one.
+        let named = matches!(value, Value::Number(_, Some(_)));
         let sized: Vec<usize> =
             (0..tensor.shape.len()).filter(|&axis| tensor.shape[axis].as_number() == Some(number)).collect();
-        if let [axis] = sized.as_slice() {
+        if let ([axis], true) = (sized.as_slice(), named) {
             return Some(*axis);
         }
         let shape = self.show_type(tensor);

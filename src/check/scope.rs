@@ -4,7 +4,7 @@
 //! application, an optimiser, a train); its scopes are its blocks. Order of
 //! look-up: locals, dims, columns, names of the file, names of the prelude.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::dims::Dim;
@@ -73,6 +73,8 @@ pub struct Frame {
     pub carries: Vec<Vec<(String, Option<Value>, Span)>>,
     /// `emit`s and `final`s of the loops around.
     pub emits: Vec<(Vec<Value>, Vec<Value>)>,
+    /// Where the caller wrote each argument: an error about it is shown there.
+    pub given: HashMap<String, Span>,
 }
 
 /// What is at hand while an atomic step (a statement, a phase, an `every` block) is elaborated.
@@ -98,10 +100,14 @@ pub struct Phase {
     pub figures: Vec<String>,
     /// A train (`every` included) rather than a statement of the file.
     pub train: bool,
+    /// An epoch's end: figures are at hand.
+    pub epoch_end: bool,
     /// The part that an `evaluate` in this statement takes its rows from.
     pub evaluated: Option<(super::typed::Part, super::dims::AtomId)>,
     /// The number of the update at hand, from 1, once an optimiser has asked.
     pub turn: Option<NodeId>,
+    /// Slots whose new value is in error.
+    pub spoiled: HashSet<SlotId>,
     /// Instances held constant and in evaluation mode.
     pub frozen: u32,
 }
@@ -125,6 +131,7 @@ impl Frame {
             counters: HashMap::new(),
             carries: Vec::new(),
             emits: Vec::new(),
+            given: HashMap::new(),
         }
     }
 
@@ -234,7 +241,8 @@ impl Checker<'_> {
         }
         let prefix = format!("{name}.");
         let known = self.phase.figures.iter().any(|figure| figure.starts_with(&prefix));
-        known.then(|| Value::Figures(name.into()))
+        let validation = name == "val" && self.phase.epoch_end;
+        (known || validation).then(|| Value::Figures(name.into()))
     }
 
     /// An order-free name of a file or of those behind it.
@@ -272,35 +280,72 @@ impl Checker<'_> {
             names.extend(self.program.data[data.index()].columns.iter().map(|column| column.name.clone()));
         }
         names.extend(super::intrinsics::Intrinsic::words().map(str::to_string));
+        if self.phase.epoch_end {
+            let figures = self.phase.figures.clone();
+            if let Some(near) = nearest(name, figures.iter().map(String::as_str)) {
+                return self.report(
+                    Diagnostic::new(Code::E0502, format!("this train has no figure `{name}`"), span)
+                        .help(format!("did you mean `{near}`?"))
+                        .fix(span, near),
+                );
+            }
+        }
         names.sort();
-        // A definition may read what the file binds further down, if its use stands below that.
-        if self.open && self.bound_later(name).is_some() {
+        // Where columns are in error any name may be one of them, except that of something called.
+        if self.files[self.frame().file].missing.is_some() || self.unparsed.binds(name) {
             return Value::Unknown;
+        }
+        let blind = self.columns_unknown || self.phase.data.is_some_and(|data| self.blind.contains(&data));
+        if blind && self.callee != Some(span) {
+            return Value::Unknown;
+        }
+        if let Some(later) = self.bound_later(name) {
+            // A definition may read what the file binds further down, if its use stands below that.
+            if self.open {
+                return Value::Unknown;
+            }
+            let kind = if later.1 { "defined" } else { "bound" };
+            return self.report(
+                Diagnostic::new(Code::E0207, format!("`{name}` is used before it is {kind}"), span)
+                    .also(later.0, format!("{kind} here"))
+                    .help("statements run in file order: move the use below"),
+            );
         }
         let mut diagnostic = Diagnostic::new(Code::E0201, format!("unknown name `{name}`"), span);
         if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(span, near);
-        } else if let Some(later) = self.bound_later(name) {
-            diagnostic = Diagnostic::new(Code::E0207, format!("`{name}` is used before it is bound"), span)
-                .also(later, "bound here")
-                .help("statements run in file order: move the use below");
+        } else if let Some(help) = self.unknown_help(name) {
+            diagnostic = diagnostic.help(help);
         }
         self.report(diagnostic)
     }
 
-    /// A statement further down in the file that binds `name`.
-    fn bound_later(&self, name: &str) -> Option<Span> {
+    /// What a name that nothing is near to may have been meant for.
+    fn unknown_help(&self, name: &str) -> Option<String> {
+        let owner = self.program.data.iter().find(|data| data.columns.iter().any(|column| column.name == name));
+        if let Some(data) = owner.filter(|_| self.phase.data.is_none()) {
+            return Some(format!("it is a column of `{0}`: say which rows with `on {0}.train`", data.name));
+        }
+        ["w", "g", "t", "loss"].contains(&name).then(|| "an optimiser sees `w`, `g`, `t` and `loss`; a train has its figures in `every`, `stop` and `keep`".to_string())
+    }
+
+    /// A statement further down in the file that binds `name`, and whether it defines a model.
+    fn bound_later(&self, name: &str) -> Option<(Span, bool)> {
         use crate::syntax::ast::StmtKind;
         let file = self.files[self.frame().file].ast.clone();
-        file.stmts.iter().find_map(|stmt| match &stmt.kind {
+        let defined = |stmt: &crate::syntax::ast::Stmt| match &stmt.kind {
+            StmtKind::Model(definition) => (definition.name.text == name).then_some((definition.name.span, true)),
+            _ => None,
+        };
+        let bound = |stmt: &crate::syntax::ast::Stmt| match &stmt.kind {
             StmtKind::Let { pattern, .. } => named_in(pattern, name),
-            StmtKind::Model(definition) if definition.name.text == name => Some(definition.name.span),
             StmtKind::Param(list) | StmtKind::State(list) => {
                 list.iter().find(|declared| declared.name.text == name).map(|declared| declared.name.span)
             }
             StmtKind::Data { name: bound, .. } if bound.text == name => Some(bound.span),
             _ => None,
-        })
+        };
+        file.stmts.iter().find_map(|stmt| defined(stmt).or_else(|| bound(stmt).map(|span| (span, false))))
     }
 }
 

@@ -47,7 +47,7 @@ impl Checker<'_> {
                 if let ShapeItem::Dim(Expr { kind: ExprKind::Name(name), span }) = item
                     && self.known_dim(name, *span).is_none()
                 {
-                    let atom = self.program.atoms.name(name, None, *span);
+                    let atom = self.program.atoms.wild(name, *span);
                     self.frame_mut().dims.push((name.clone(), Dim::atom(atom)));
                 }
             }
@@ -56,6 +56,7 @@ impl Checker<'_> {
     }
 
     fn match_dim(&mut self, value: Value, name: &str, declared: Span, what: &str, span: Span) -> Value {
+        let unknown = matches!(value, Value::Unknown);
         let dim = match &value {
             Value::Number(Number::Size(dim), _) => Some(dim.clone()),
             Value::Unknown => None,
@@ -71,9 +72,13 @@ impl Checker<'_> {
             return Value::size(known);
         }
         let missing = dim.is_none();
-        let atom = self.program.atoms.name(name, dim, if missing { declared } else { span });
+        let failed = missing && !unknown;
+        let atom = match dim {
+            None if !self.open => self.program.atoms.wild(name, declared),
+            dim => self.program.atoms.name(name, dim, if missing { declared } else { span }),
+        };
         self.frame_mut().dims.push((name.to_string(), Dim::atom(atom)));
-        if missing && !self.open { Value::Unknown } else { Value::size(Dim::atom(atom)) }
+        if missing && (!self.open || failed) { Value::Unknown } else { Value::size(Dim::atom(atom)) }
     }
 
     fn match_word(&mut self, value: Value, word: &str, what: &str, span: Span) -> Value {
@@ -275,8 +280,7 @@ impl Checker<'_> {
         if self.agrees(&wanted, actual) {
             return Some(wanted);
         }
-        let atoms = &self.program.atoms;
-        let (have, want) = (atoms.show_full(actual), atoms.show_full(&wanted));
+        let (have, want) = (self.program.atoms.show_full(actual), self.program.atoms.show_full(&wanted));
         let mut diagnostic = match of {
             Some((tensor, declared)) => {
                 let message = format!("{what} is {}, this is {}", self.sources.text(declared), self.show_type(tensor));
@@ -284,7 +288,17 @@ impl Checker<'_> {
                     .here(format!("{have} is not {want}"))
                     .also(declared, "declared here")
             }
-            None => Diagnostic::new(Code::E0304, format!("{what}: {have} is not {want}"), span),
+            None => {
+                if !self.new_conflict(actual, &wanted) {
+                    return None;
+                }
+                let count = self.program.atoms.show(&self.program.atoms.resolve(&wanted));
+                let message = format!("{what} has classes 0..{have}, but there are {count} here");
+                let name = self.program.atoms.show(&wanted);
+                let help = "a model's last layer has as many outputs as there are classes";
+                let diagnostic = Diagnostic::new(Code::E0304, message, span).here(format!("{name} would be {have}"));
+                if wanted.as_atom().is_some() { diagnostic.help(help) } else { diagnostic }
+            }
         };
         if let Some(help) = of.and_then(|(tensor, _)| self.flatten_help(tensor, &wanted)) {
             diagnostic = diagnostic.help(help);
@@ -335,6 +349,8 @@ impl Checker<'_> {
                 ShapeItem::Dim(expr) => dims.push(self.known_shape_dim(expr)?),
                 ShapeItem::Ellipsis(span) => match self.frame().ellipsis.clone() {
                     Some(known) => dims.extend(known),
+                    // In a definition's own check `...` may be any axes.
+                    None if self.open => return None,
                     None => {
                         self.error(Code::E0401, "`...` is not known here", *span);
                         return None;

@@ -17,10 +17,8 @@ impl Checker<'_> {
 
     /// The action of a `print`, if all its values are right.
     pub(super) fn print_action(&mut self, values: &[Expr], on: Option<&Expr>) -> Option<ActionKind> {
-        let part = match on {
-            Some(on) => Some(self.enter_part(on)?),
-            None => None,
-        };
+        let part = on.and_then(|on| self.enter_part(on));
+        self.columns_unknown = on.is_some() && part.is_none();
         let errors = self.errors();
         let mut eval = Eval { outputs: Vec::new(), on: part, seed: self.seed };
         let mut shown = Vec::new();
@@ -30,6 +28,9 @@ impl Checker<'_> {
         }
         if on.is_some() {
             self.leave_part();
+        }
+        if std::mem::take(&mut self.columns_unknown) {
+            return None;
         }
         if let Some(part) = self.phase.evaluated.take() {
             eval.on = Some(part);
@@ -102,13 +103,8 @@ impl Checker<'_> {
 
     /// `assert condition, "message" on part`
     pub(super) fn assert(&mut self, condition: &Expr, message: Option<&Expr>, on: Option<&Expr>, span: Span) {
-        let part = match on {
-            Some(on) => match self.enter_part(on) {
-                Some(part) => Some(part),
-                None => return,
-            },
-            None => None,
-        };
+        let part = on.and_then(|on| self.enter_part(on));
+        self.columns_unknown = on.is_some() && part.is_none();
         let errors = self.errors();
         let mut eval = Eval { outputs: Vec::new(), on: part, seed: self.seed };
         let (value, sides) = self.condition(condition);
@@ -127,7 +123,7 @@ impl Checker<'_> {
         if let Some(part) = self.phase.evaluated.take() {
             eval.on = Some(part);
         }
-        if self.errors() == errors && !eval.outputs.is_empty() {
+        if !std::mem::take(&mut self.columns_unknown) && self.errors() == errors && !eval.outputs.is_empty() {
             self.act(ActionKind::Assert { eval, message, sides }, span);
         }
     }

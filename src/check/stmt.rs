@@ -41,7 +41,9 @@ impl Checker<'_> {
             StmtKind::Final(value) => self.emit_stmt(value, stmt.span, false),
             StmtKind::Expr(expr) => self.expr_stmt(expr),
             StmtKind::Fn(_) => self.local_fn(stmt),
-            StmtKind::Fit { .. } => {
+            StmtKind::Fit { name, value } => {
+                self.eval(value);
+                self.bind(&name.text, Value::Unknown, name.span);
                 self.not_built("`fit`", "prepare the column before, or learn the figures as parameters", stmt.span);
             }
             _ => {
@@ -260,6 +262,13 @@ impl Checker<'_> {
     /// `next path = value`
     fn next_stmt(&mut self, target: &Path, value: &Expr) {
         let new = self.eval(value);
+        if self.frame().kind == FrameKind::Fn && self.frame().carries.is_empty() {
+            self.report(
+                Diagnostic::new(Code::E0403, "a `fn` is pure: `next` has no place in it", target.span)
+                    .help("give the new value back, or make this a `layer`"),
+            );
+            return;
+        }
         if target.rest.is_empty() && self.set_carry(&target.head.text, &new, target.span) {
             return;
         }
@@ -268,7 +277,7 @@ impl Checker<'_> {
             return;
         }
         if self.frame().kind == FrameKind::Fn {
-            self.error(Code::E0403, "a `fn` is pure: `next` has no place in it", target.span);
+            self.error(Code::E0403, "a `fn` is pure: `next` sets nothing outside of it", target.span);
             return;
         }
         let destination = self.path_value(target);
@@ -306,8 +315,11 @@ impl Checker<'_> {
 
     /// Sets a slot for the next step.
     pub(super) fn write(&mut self, slot: &SlotValue, value: &Value, value_span: Span, span: Span) {
-        let Some(tensor) = self.tensor_like(value, &slot.elem, value_span) else { return };
-        let Some(tensor) = self.fit(tensor, &slot.shape, value_span, "the new value") else { return };
+        let tensor = self.tensor_like(value, &slot.elem, value_span);
+        let Some(tensor) = tensor.and_then(|tensor| self.fit(tensor, &slot.shape, value_span, "the new value")) else {
+            self.phase.spoiled.insert(slot.slot);
+            return;
+        };
         let earlier = self.phase.writes.iter().find(|(written, _, _)| *written == slot.slot).map(|write| write.2);
         let owner = self.program.slot(slot.slot).owner;
         match earlier {
@@ -352,7 +364,12 @@ impl Checker<'_> {
         };
         if tensor.shape.len() != shape.len() || tensor.shape.iter().zip(shape).any(|(a, b)| differs(self, a, b)) {
             let (have, want) = (self.program.atoms.show_shape(&tensor.shape), self.program.atoms.show_shape(shape));
-            self.error(Code::E0301, format!("{what} has shape {have}, wanted is {want}"), span);
+            let message = if shape.is_empty() {
+                format!("{what} has shape {have}, and a scalar is wanted")
+            } else {
+                format!("{what} has shape {have}, and {want} is wanted")
+            };
+            self.error(Code::E0301, message, span);
             return None;
         }
         Some(Tensor { shape: shape.to_vec(), ..tensor })

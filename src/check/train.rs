@@ -27,12 +27,12 @@ pub(super) struct Elaborated {
     pub loss: Option<Tensor>,
     /// Watched values by name.
     pub watches: Vec<(String, Tensor)>,
-    /// Names of all figures, also of those in error: rules may name them.
-    pub names: Vec<String>,
     /// Parameters that are trained.
     pub trained: Vec<SlotId>,
     /// Whether columns were named.
     pub columns: bool,
+    /// Names of figures whose values are in error.
+    pub failed: Vec<String>,
     /// The first value that an application of the subject gave.
     pub output: Option<Tensor>,
 }
@@ -43,6 +43,8 @@ struct Sorted {
     epochs: Option<(u64, Span)>,
     steps: Option<(u64, Span)>,
     batch: Option<u64>,
+    /// Whether `epochs` or `steps` is there, right or wrong.
+    timed: bool,
     /// Statements before and around the phases.
     shared: Vec<Stmt>,
     phases: Vec<(Option<Name>, Option<Expr>, Vec<Stmt>)>,
@@ -65,26 +67,36 @@ impl Checker<'_> {
             self.not_built("`as` of a train", "watch the printed figures", log.span);
         }
         let errors = self.errors();
+        // A train whose subject or data is in error is looked at all the same, for what else is wrong in it.
+        let mut broken = false;
         let instance = match subject {
             Some(path) => match self.path_value(path) {
                 value @ Value::Instance(_) => Some(value),
-                Value::Unknown => return,
+                Value::Unknown => {
+                    broken = true;
+                    None
+                }
                 other => {
+                    broken = true;
                     let message = format!("a train's subject is a model or layer, this is {}", other.describe());
                     self.error(Code::E0501, message, path.span);
-                    return;
+                    None
                 }
             },
             None => None,
         };
         let data = match on {
-            Some(on) => match self.train_data(on) {
-                Some(data) => Some(data),
-                None => return,
-            },
+            Some(on) => {
+                let data = self.train_data(on);
+                self.columns_unknown = data.is_none();
+                broken |= data.is_none();
+                data
+            }
             None => None,
         };
         self.train_count += 1;
+        self.train_whole = span;
+        self.train_span = subject.map_or(span, |path| path.span);
         let name = match subject {
             Some(path) => self.sources.text(path.span).trim().to_string(),
             None => format!("train{}", self.train_count),
@@ -97,10 +109,12 @@ impl Checker<'_> {
         frame.place = place;
         frame.dims.push(("B".to_string(), Dim::atom(rows)));
         self.frames.push(frame);
-        let train = self.train(name, instance, data, rows, body, span);
+        let train = self.train(name, instance, data, rows, body, span, broken);
+        self.columns_unknown = false;
         self.frames.pop();
         self.phase = Phase::default();
         if let Some(train) = train
+            && !broken
             && self.errors() == errors
         {
             let slots: Vec<SlotId> =
@@ -129,6 +143,7 @@ impl Checker<'_> {
         }
     }
 
+    #[allow(clippy::too_many_arguments)] // What the head of a train says, in one place.
     fn train(
         &mut self,
         name: String,
@@ -137,7 +152,10 @@ impl Checker<'_> {
         rows: AtomId,
         body: &Block,
         span: Span,
+        broken: bool,
     ) -> Option<Train> {
+        self.failed_figures.clear();
+        let broken = broken || self.unparsed.within(span);
         let sorted = self.sort(body, span);
         // States live in the train's own scope; phases see them, and the rules at an epoch's end.
         self.phase = self.phase_at(data, rows, false);
@@ -163,7 +181,6 @@ impl Checker<'_> {
             subject: Vec::new(),
             seed: self.seed,
         };
-        let mut names = Vec::new();
         for (at, (phase, times, stmts)) in sorted.phases.iter().enumerate() {
             let word = phase.as_ref().map(|phase| phase.text.clone()).unwrap_or_default();
             let times = match times {
@@ -183,11 +200,16 @@ impl Checker<'_> {
                 (data, rows),
                 subject.as_ref(),
                 validated,
-                &mut names,
             );
         }
-        self.check_length(&mut train, &sorted, span);
-        self.train_rules(&mut train, &sorted, (data, rows), names);
+        if !self.unparsed.within(span) {
+            self.check_length(&train, &sorted, broken);
+        }
+        self.validated = match data {
+            None if broken => None,
+            _ => Some(validated),
+        };
+        self.train_rules(&mut train, &sorted, (data, rows));
         self.subject_slots(&mut train, subject.as_ref());
         if let Some(Value::Instance(instance)) = subject {
             let phases = sorted
@@ -213,8 +235,14 @@ impl Checker<'_> {
         let mut plain = Vec::new();
         for stmt in &body.stmts {
             match &stmt.kind {
-                StmtKind::Epochs(count) => sorted.epochs = self.count(count, "`epochs`").map(|n| (n, stmt.span)),
-                StmtKind::Steps(count) => sorted.steps = self.count(count, "`steps`").map(|n| (n, stmt.span)),
+                StmtKind::Epochs(count) => {
+                    sorted.timed = true;
+                    sorted.epochs = self.count(count, "`epochs`").map(|n| (n, stmt.span));
+                }
+                StmtKind::Steps(count) => {
+                    sorted.timed = true;
+                    sorted.steps = self.count(count, "`steps`").map(|n| (n, stmt.span));
+                }
                 StmtKind::Batch(count) => sorted.batch = self.count(count, "`batch`"),
                 StmtKind::Every { .. } => sorted.every.push(stmt.clone()),
                 StmtKind::Stop(condition) => sorted.stop.push(condition.clone()),
@@ -272,12 +300,12 @@ impl Checker<'_> {
         place: (Option<DataId>, AtomId),
         subject: Option<&Value>,
         validated: bool,
-        names: &mut Vec<String>,
     ) {
         self.phase = self.phase_at(place.0, place.1, true);
         let step = self.elaborate(stmts, subject, true);
-        if step.writes.is_empty() && self.errors() == 0 {
-            let span = stmts.first().map_or(Span::default(), |stmt| stmt.span);
+        let silent = self.columns_unknown || self.unparsed.within(self.train_whole);
+        if step.writes.is_empty() && !stmts.iter().any(sets) && !silent {
+            let span = self.train_span;
             self.report(
                 Diagnostic::new(Code::E0501, "this train changes nothing", span)
                     .help("`minimize ... with ...`, or `next name = ...`"),
@@ -298,13 +326,8 @@ impl Checker<'_> {
             let val = val.as_ref().and_then(|val| val.watches.get(which)).map(|(_, tensor)| tensor.node);
             train.figures.push(Figure { name: full(figure), phase: at, train: tensor.node, val, objective: false });
         }
+        self.failed_figures.extend(step.failed.iter().map(|figure| full(figure)));
         train.subject.extend(&step.trained);
-        for figure in step.names.iter().map(|figure| full(figure)) {
-            if validated && step.columns {
-                names.push(format!("val.{figure}"));
-            }
-            names.push(figure);
-        }
         train.phases.push(Step {
             name,
             times,
@@ -316,15 +339,8 @@ impl Checker<'_> {
 
     /// A phase's statements in the mode of `self.phase`.
     pub(super) fn elaborate(&mut self, stmts: &[Stmt], subject: Option<&Value>, training: bool) -> Elaborated {
-        let mut result = Elaborated {
-            writes: Vec::new(),
-            loss: None,
-            watches: Vec::new(),
-            names: Vec::new(),
-            trained: Vec::new(),
-            columns: false,
-            output: None,
-        };
+        let mut result =
+            Elaborated { writes: Vec::new(), loss: None, watches: Vec::new(), trained: Vec::new(), columns: false, failed: Vec::new(), output: None };
         let frame = self.frame_mut();
         frame.counters.clear();
         self.scoped(|checker| {
@@ -356,8 +372,8 @@ impl Checker<'_> {
             StmtKind::State(_) => {}
             StmtKind::Minimize { objective, groups } => {
                 let value = self.eval(objective);
-                result.names.push("loss".into());
                 let Some(loss) = self.objective(&value, objective.span) else {
+                    result.failed.push("loss".to_string());
                     // What else is wrong in the statement is said as well.
                     for group in groups {
                         self.eval(&group.with);
@@ -383,6 +399,12 @@ impl Checker<'_> {
             StmtKind::Next { .. } if !training => {}
             StmtKind::Record { .. } => {
                 self.not_built("`record`", "`watch` follows a figure over the epochs", stmt.span);
+            }
+            StmtKind::Plot { .. } => {
+                self.report(
+                    Diagnostic::new(Code::E0403, "`plot` in every step would never end", stmt.span)
+                        .help("`every 1 epochs { plot ... }`"),
+                );
             }
             StmtKind::Print { .. } => {
                 self.report(
@@ -410,11 +432,14 @@ impl Checker<'_> {
             Some(name) => name.text.clone(),
             None => watch_name(&named.value).unwrap_or_else(|| self.sources.text(named.value.span).to_string()),
         };
-        result.names.push(name.clone());
-        let Some(tensor) = self.number_of(&value, named.value.span) else { return };
+        let Some(tensor) = self.number_of(&value, named.value.span) else {
+            result.failed.push(name);
+            return;
+        };
         if !tensor.shape.is_empty() {
+            result.failed.push(name);
             let message = format!("a watched figure is a scalar, this is {}", self.show_type(&tensor));
-            self.error(Code::E0311, message, named.value.span);
+            self.report(Diagnostic::new(Code::E0311, message, named.value.span).help("take `mean(...)` of it"));
             return;
         }
         let tensor = self.convert(tensor, Elem::F32, named.value.span);
@@ -428,12 +453,14 @@ impl Checker<'_> {
         result.watches.push((name, tensor));
     }
 
-    fn check_length(&mut self, train: &mut Train, sorted: &Sorted, span: Span) {
-        let columns = train.phases.iter().any(|phase| phase.columns);
+    fn check_length(&mut self, train: &Train, sorted: &Sorted, broken: bool) {
+        // An objective in error may have named columns.
+        let columns = broken || train.phases.iter().any(|phase| phase.columns || phase.loss.is_none() && phase.writes.is_empty());
         match (sorted.epochs, sorted.steps) {
+            (None, None) if sorted.timed => {}
             (None, None) => {
                 self.report(
-                    Diagnostic::new(Code::E0501, "a train says how long it goes on", span)
+                    Diagnostic::new(Code::E0501, "a train says how long it goes on", self.train_span)
                         .help("`epochs 10` or `steps 1000`"),
                 );
             }
@@ -444,8 +471,12 @@ impl Checker<'_> {
                 );
             }
             (Some((_, place)), None) if !columns => {
+                let message = match train.data {
+                    Some(_) => "nothing in this train names a column, so no epoch ever ends",
+                    None => "a train without data has no epochs",
+                };
                 self.report(
-                    Diagnostic::new(Code::E0501, "without data there are no epochs", place).help("`steps 1000`"),
+                    Diagnostic::new(Code::E0501, message, place).help("say how many steps: `steps 1000`"),
                 );
             }
             _ => {}
@@ -453,19 +484,17 @@ impl Checker<'_> {
     }
 
     /// `every`, `stop`, `keep`.
-    fn train_rules(
-        &mut self,
-        train: &mut Train,
-        sorted: &Sorted,
-        place: (Option<DataId>, AtomId),
-        figures: Vec<String>,
-    ) {
-        let fresh = |checker: &Self| Phase {
-            data: None,
-            rows: None,
-            figures: figures.clone(),
-            ..checker.phase_at(place.0, place.1, false)
-        };
+    fn train_rules(&mut self, train: &mut Train, sorted: &Sorted, place: (Option<DataId>, AtomId)) {
+        let mut figures: Vec<String> = train.figures.iter().map(|figure| figure.name.clone()).collect();
+        figures.extend(train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)));
+        // Those in error have a name all the same, so that only wrong names are reported.
+        for failed in std::mem::take(&mut self.failed_figures) {
+            if self.validated != Some(false) {
+                figures.push(format!("val.{failed}"));
+            }
+            figures.push(failed);
+        }
+        let fresh = |checker: &Self| Phase { data: None, rows: None, figures: figures.clone(), epoch_end: true, ..checker.phase_at(place.0, place.1, false) };
         for stmt in &sorted.every {
             self.phase = fresh(self);
             self.every(train, stmt);
@@ -543,6 +572,15 @@ impl Checker<'_> {
         slots.sort();
         slots.dedup();
         train.subject = slots;
+    }
+}
+
+/// Whether a statement is there to change something (and said itself why it does not).
+fn sets(stmt: &Stmt) -> bool {
+    match &stmt.kind {
+        StmtKind::Minimize { .. } | StmtKind::Next { .. } => true,
+        StmtKind::Expr(expr) => matches!(expr.kind, ExprKind::If { .. } | ExprKind::For { .. }),
+        _ => false,
     }
 }
 

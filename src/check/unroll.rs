@@ -8,6 +8,9 @@ use crate::ir::Op;
 use crate::source::Span;
 use crate::syntax::ast::{Block, Declared, Expr, ExprKind, Pattern};
 
+/// Turns that one loop may have.
+const TURN_LIMIT: usize = 100_000;
+
 impl Checker<'_> {
     /// `for a in x, b in y with c = start { }`: every combination of the bindings, the last running fastest.
     pub(super) fn for_expr(
@@ -51,7 +54,9 @@ impl Checker<'_> {
         body: &Block,
         span: Span,
     ) -> Value {
-        let total: usize = lists.iter().map(Vec::len).product();
+        let total = self.turns_of(&lists.iter().map(Vec::len).collect::<Vec<_>>(), span);
+        let outermost = self.loop_span.is_none();
+        self.loop_span.get_or_insert(span);
         let counters = self.frame().counters.clone();
         self.frame_mut().emits.push((Vec::new(), Vec::new()));
         let mut finals = Vec::new();
@@ -93,9 +98,25 @@ impl Checker<'_> {
             }
             finals = self.frame_mut().emits.last_mut().map(|(_, finals)| std::mem::take(finals)).unwrap_or_default();
         }
+        if outermost {
+            self.loop_span = None;
+        }
         self.frame_mut().counters = counters;
         let (emitted, _) = self.frame_mut().emits.pop().unwrap_or_default();
         self.loop_value(emitted, finals, current, total, body, span)
+    }
+
+    /// The turns of a loop over several lists; too many are an error, and none is run.
+    pub(super) fn turns_of(&mut self, lengths: &[usize], span: Span) -> usize {
+        let total = lengths.iter().try_fold(1usize, |total, length| total.checked_mul(*length));
+        match total {
+            Some(total) if total <= TURN_LIMIT => total,
+            _ => {
+                let message = format!("this loop has more than {TURN_LIMIT} turns, each of which becomes a copy of its body");
+                self.exhaust(message, span);
+                0
+            }
+        }
     }
 
     /// Emits (a list an `emit`), then finals; without either the carries.
@@ -146,9 +167,13 @@ impl Checker<'_> {
             Value::Unknown => None,
             Value::List(items) | Value::Tuple(items) => Some(items.to_vec()),
             Value::Range(from, to) => {
-                if to - from > 1_000_000 {
-                    let message = format!("a `for` of {} turns is unrolled into as many copies", to - from);
-                    self.report(Diagnostic::new(Code::E0703, message, span).help("use `scan` for long loops"));
+                let turns = to.saturating_sub(*from);
+                if turns > TURN_LIMIT as i64 {
+                    let message = format!("{turns} turns are unrolled into as many copies of the body");
+                    self.report(
+                        Diagnostic::new(Code::E0703, message, span)
+                            .help(format!("at most {TURN_LIMIT} turns: work on a whole tensor instead of its numbers")),
+                    );
                     return None;
                 }
                 Some((*from..*to).map(Value::int).collect())
@@ -172,8 +197,14 @@ impl Checker<'_> {
     pub(super) fn repeat(&mut self, mut value: Value, from: Span, count: &Expr, stages: &[Expr]) -> Value {
         let times = self.eval(count);
         let Some(times) = self.whole(&times, "the count of `repeat`", count.span) else { return Value::Unknown };
-        if !(0..=1_000_000).contains(&times) {
+        if times < 0 {
             return self.error(Code::E0401, format!("`repeat` cannot run {times} times"), count.span);
+        }
+        if times > TURN_LIMIT as i64 {
+            let message = format!("{times} turns are unrolled into as many copies of the stages");
+            return self.report(
+                Diagnostic::new(Code::E0703, message, count.span).help(format!("at most {TURN_LIMIT} turns")),
+            );
         }
         self.in_loop("repeat", |checker| {
             let counters = checker.frame().counters.clone();
@@ -182,6 +213,9 @@ impl Checker<'_> {
                     *last = turn as u32;
                 }
                 checker.frame_mut().counters = counters.clone();
+                if checker.exhausted {
+                    break;
+                }
                 for stage in stages {
                     value = checker.stage(value, from, stage);
                 }
@@ -236,6 +270,7 @@ impl Checker<'_> {
         // Computed conditions wait for the branches after them.
         let mut waiting: Vec<(Tensor, Value, Span)> = Vec::new();
         let mut last = None;
+        let last_place = otherwise.map_or(span, |block| block.span);
         for (condition, block) in branches {
             let known = self.eval(condition);
             match known {
@@ -262,7 +297,7 @@ impl Checker<'_> {
             if matches!(value, Value::None) && matches!(otherwise, Value::None) {
                 return Value::None;
             }
-            self.choose(truth, (value, place), (otherwise, span), span)
+            self.choose(truth, (value, place), (otherwise, last_place), span)
         })
     }
 

@@ -180,7 +180,7 @@ pub enum Value {
     /// A definition by name: function, template, optimiser.
     Def(DefId),
     /// A filler with its other arguments, waiting for a shape.
-    Partial(DefId, Rc<Vec<(Option<String>, Value, Span)>>),
+    Partial(DefId, Rc<Vec<(Option<ast::Name>, Value, Span)>>),
     /// A primitive of the language.
     Intrinsic(super::intrinsics::Intrinsic),
     /// A layer instance or model.

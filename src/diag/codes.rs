@@ -114,7 +114,11 @@ codes! {
     F0903 "data that cannot be used"
     F0904 "a file that cannot be used while running"
     F0905 "a fault of the compiler"
+    W0801 "a loss of logits that is given probabilities"
     W0802 "a parameter without gradient"
+    W0803 "the squared error of probabilities"
+    W0804 "a hidden layer that starts at zero"
+    W0805 "a name that nothing uses"
 }
 
 impl Code {

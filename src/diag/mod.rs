@@ -90,12 +90,25 @@ impl Diagnostic {
 }
 
 /// "did you mean": the candidate nearest to `name`, if any is near enough.
+///
+/// The distance is that of Damerau and Levenshtein between the names in lower
+/// case; a third of the name may differ, and of a name of one or two letters
+/// nothing but the case (every other short name would be near). Among equally
+/// near ones that begin alike win, then the first in the alphabet.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(1);
+    let lower = name.to_lowercase();
+    let letters = lower.chars().count();
+    let limit = if letters < 3 { 0 } else { (letters / 3).max(1) };
     candidates
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= limit && *candidate != name)
+        .filter(|candidate| *candidate != name)
+        .map(|candidate| (candidate.to_lowercase(), candidate))
+        .map(|(other, candidate)| {
+            let distance = strsim::damerau_levenshtein(&lower, &other);
+            let alike = lower.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+            (distance, usize::MAX - alike, candidate)
+        })
+        .filter(|(distance, _, _)| *distance <= limit)
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(_, _, candidate)| candidate)
 }

@@ -10,6 +10,7 @@ pub mod fill;
 pub mod gemm;
 pub mod measure;
 mod micro;
+pub mod widen;
 
 use std::sync::OnceLock;
 

@@ -39,13 +39,6 @@ pub fn load(declared: &Data, seed: i64) -> Result<Dataset, DataError> {
         declared.split.iter().map(|(name, fraction)| (name.as_str(), *fraction)).collect();
     let stratify = declared.stratify.and_then(|at| columns.get(at));
     let parts = data::split(&table, &fractions, seed as u64, stratify)?;
-    for (name, rows) in &declared.parts {
-        let found = parts.get(name).map_or(0, <[u32]>::len);
-        if found as u64 != *rows {
-            let message = format!("part {name} of {} has {found} rows, it had {rows} when checked", declared.name);
-            return Err(DataError::new(message).help("the data changed meanwhile; run again"));
-        }
-    }
     let test = table.own_test.clone().unwrap_or(0..0);
     let all = (0..table.rows).filter(|row| !test.contains(row)).map(|row| row as u32).collect();
     Ok(Dataset { columns, parts, all })

@@ -184,12 +184,4 @@ impl Fault {
         self.help = Some(text.into());
         self
     }
-
-    /// What the process ends with: 3 if an assertion does not hold, 4 otherwise.
-    pub fn exit_code(&self) -> i32 {
-        match self.kind {
-            FaultKind::Assert => 3,
-            FaultKind::NotFinite | FaultKind::Data | FaultKind::Io | FaultKind::Internal => 4,
-        }
-    }
 }

@@ -95,8 +95,7 @@ impl<'a> Session<'a> {
             }
             ActionKind::Set { slots, eval } => {
                 let values = self.evaluate(eval, span)?;
-                self.write_values(slots, &values);
-                Ok(())
+                self.write_values(slots, &values, span)
             }
             ActionKind::Print { eval, values } => {
                 let outputs = self.evaluate(eval, span)?;
@@ -188,10 +187,17 @@ impl<'a> Session<'a> {
         executable.step(&mut self.memory).map_err(|reason| internal(&reason, span))
     }
 
-    fn write_values(&mut self, slots: &[SlotId], values: &[Value]) {
+    fn write_values(&mut self, slots: &[SlotId], values: &[Value], span: Span) -> Result<(), Fault> {
         for (slot, value) in slots.iter().zip(values) {
-            self.memory.main_mut().words_mut(slot.index()).copy_from_slice(&value.words);
+            let words = self.memory.main_mut().words_mut(slot.index());
+            if words.len() != value.words.len() {
+                let message = format!("{} values came out, {} were expected", value.words.len(), words.len());
+                let fault = Fault::new(FaultKind::Data, message, span);
+                return Err(fault.help("the data changed since it was checked; run again"));
+            }
+            words.copy_from_slice(&value.words);
         }
+        Ok(())
     }
 
     /// The rows of a part; its data set is read if it was not yet.
@@ -238,8 +244,7 @@ impl<'a> Session<'a> {
         let path = if self.outcome.written.contains(&written) { written } else { PathBuf::from(from) };
         let values = files::load(&path, &wanted).map_err(|reason| Fault::new(FaultKind::Io, reason, span))?;
         let ids: Vec<SlotId> = slots.iter().map(|(_, slot)| *slot).collect();
-        self.write_values(&ids, &values);
-        Ok(())
+        self.write_values(&ids, &values, span)
     }
 
     /// Where a file of this name is written.

@@ -8,6 +8,7 @@
 use super::error::DataError;
 use super::random::{Stream, key};
 use super::table::{Column, Table, Values};
+use crate::kernels::widen::widen;
 
 /// The batches of one epoch of a part.
 #[derive(Clone, Debug)]
@@ -81,7 +82,10 @@ pub fn fill_column(column: &Column, rows: &[u32], buffer: &mut [u32]) {
         Values::F32(values) => gather(values, size, rows, buffer, f32::to_bits),
         Values::I32(values) => gather(values, size, rows, buffer, i32::cast_unsigned),
         Values::U8 { bytes, scale } => {
-            gather(bytes, size, rows, buffer, |byte| (f32::from(byte) * scale).to_bits());
+            for (out, &row) in buffer.chunks_exact_mut(size.max(1)).zip(rows) {
+                let start = row as usize * size;
+                widen(&bytes[start..start + size], *scale, out);
+            }
         }
         Values::Text(_) => panic!("column {} holds texts, which compiled code cannot read", column.name),
     }

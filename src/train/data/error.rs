@@ -75,7 +75,8 @@ impl fmt::Display for DataError {
         if let Some(row) = self.row {
             place += &format!(":{row}");
         }
-        if !place.is_empty() {
+        // A message that names the file itself needs no place before it.
+        if !place.is_empty() && !(self.row.is_none() && self.message.contains(&place)) {
             write!(f, "{place}: ")?;
         }
         if let Some(column) = &self.column {

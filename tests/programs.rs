@@ -1,0 +1,133 @@
+//! Whole programs, as a user writes them, from text to results.
+//!
+//! What the suites of examples, documentation and golden values share: one way
+//! to check and run a text, and one way to look at what came out.
+
+use nnc::check::{self, typed};
+use nnc::diag::{Diagnostic, render};
+use nnc::driver::FileWorld;
+use nnc::source::SourceMap;
+use nnc::syntax;
+use nnc::train::engine::EngineKind;
+use nnc::train::{Outcome, Report, RunOptions, run};
+use std::path::{Path, PathBuf};
+
+/// How a program is run.
+#[derive(Clone, Copy)]
+pub struct Way {
+    pub engine: EngineKind,
+    pub threads: usize,
+    /// Whether every pass is verified.
+    pub verify: bool,
+}
+
+pub const JIT: Way = Way { engine: EngineKind::Jit, threads: 1, verify: true };
+pub const INTERPRETER: Way = Way { engine: EngineKind::Interpreter, threads: 1, verify: true };
+
+/// What a program did.
+#[derive(Debug)]
+pub struct Ran {
+    pub prints: Vec<String>,
+    pub outcome: Outcome,
+    /// The bytes of each file it wrote, by name.
+    pub files: Vec<(String, Vec<u8>)>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+#[derive(Default)]
+struct Prints(Vec<String>);
+
+impl Report for Prints {
+    fn on_print(&mut self, text: &str) {
+        self.0.push(text.to_string());
+    }
+}
+
+/// Checks a text; on failure what is wrong, as codes and as a reader sees it. `name` says in which folder it stands.
+pub fn check(name: &str, text: &str) -> Result<(SourceMap, typed::Program, Vec<Diagnostic>), (Vec<String>, String)> {
+    let mut sources = SourceMap::default();
+    let main = sources.add(name.to_string(), text);
+    let (file, mut diagnostics) = syntax::parse(main, text);
+    let world = FileWorld::new(Path::new(name));
+    let options = check::Options { set: Vec::new(), seed: 0, world: &world };
+    let (mut program, found) = check::check(&mut sources, main, file, &options);
+    diagnostics.extend(found);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        let codes = diagnostics.iter().filter(|one| one.is_error()).map(|one| one.code.name().to_string()).collect();
+        return Err((codes, render::text(&sources, &diagnostics, false, 120)));
+    }
+    program.data.iter_mut().for_each(|data| data.source = world.located(&data.source));
+    Ok((sources, program, diagnostics))
+}
+
+/// Checks and runs a text; on failure what a reader would see.
+pub fn run_text(name: &str, text: &str, way: Way) -> Result<Ran, String> {
+    let (name, text) = (name.to_string(), text.to_string());
+    // As the command does: deep programs need stack.
+    std::thread::Builder::new()
+        .stack_size(64 << 20)
+        .spawn(move || run_here(&name, &text, way))
+        .expect("a thread starts")
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn run_here(name: &str, text: &str, way: Way) -> Result<Ran, String> {
+    let (sources, program, warnings) = check(name, text).map_err(|(_, shown)| shown)?;
+    let folder = Folder::new();
+    let options = RunOptions {
+        engine: way.engine,
+        threads: way.threads,
+        verify: way.verify,
+        out: folder.0.clone(),
+        ..RunOptions::default()
+    };
+    let mut prints = Prints::default();
+    let outcome = run(&program, &options, &mut prints).map_err(|fault| {
+        let (line, column) = sources.line_column(fault.span);
+        format!("{name}:{line}:{column}: {}: `{}` {:?}", fault.message, sources.text(fault.span), fault.help)
+    })?;
+    let files = outcome
+        .written
+        .iter()
+        .map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            (name, std::fs::read(path).expect("what was written can be read"))
+        })
+        .collect();
+    Ok(Ran { prints: prints.0, outcome, files, warnings })
+}
+
+/// The numbers in a text, in order.
+pub fn numbers(text: &str) -> Vec<f64> {
+    let part = |c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c));
+    text.split(part).filter_map(|word| word.parse().ok()).collect()
+}
+
+/// A folder of its own, gone with the value.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Folder(std::env::temp_dir().join(format!("nnc-programs-{}-{number}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The files of a folder with an ending, by name.
+pub fn files_in(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    found.retain(|path| path.extension().is_some_and(|found| found == ending));
+    found.sort();
+    found
+}
