@@ -83,7 +83,8 @@ fn seeds() -> Vec<String> {
     let mut texts: Vec<(PathBuf, String)> = Vec::new();
     for folder in ["tests/syntax/ok", "tests/errors", "examples"] {
         let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
-        let paths = entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "nn"));
+        let paths =
+            entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "nn"));
         texts.extend(paths.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())));
     }
     texts.sort();
@@ -117,7 +118,8 @@ fn tokens(text: &str) -> Vec<String> {
 
 fn mutated(text: &str, numbers: &mut Numbers) -> String {
     let mut tokens = tokens(text);
-    let strange = ["0", "-1", "9223372036854775807", "1e300", "none", "training", "\"\"", "[]", "run", "core", "B", "1000000"];
+    let strange =
+        ["0", "-1", "9223372036854775807", "1e300", "none", "training", "\"\"", "[]", "run", "core", "B", "1000000"];
     for _ in 0..=numbers.below(3) {
         let (at, other) = (numbers.below(tokens.len()), numbers.below(tokens.len()));
         match numbers.below(5) {

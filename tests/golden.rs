@@ -210,7 +210,9 @@ fn optimizers() {
                 format!("{word}({lr:?}, gamma = {:?}, decay = {decay:?})", setting(&case, "momentum"))
             }
             "adagrad" => format!("adagrad({lr:?}, eps = {:?})", setting(&case, "eps")),
-            "rmsprop" => format!("rmsprop({lr:?}, rho = {:?}, eps = {:?})", setting(&case, "alpha"), setting(&case, "eps")),
+            "rmsprop" => {
+                format!("rmsprop({lr:?}, rho = {:?}, eps = {:?})", setting(&case, "alpha"), setting(&case, "eps"))
+            }
             "adadelta" => {
                 format!("adadelta({lr:?}, rho = {:?}, eps = {:?})", setting(&case, "rho"), setting(&case, "eps"))
             }
@@ -252,13 +254,25 @@ fn schedules() {
         let at = format!("at = linspace(0, {}, {})", rates.len() - 1, rates.len());
         let call = match name {
             "cosine_annealing" => {
-                format!("cosine({lr:?}, floor = {:?}, {at}, total = {})", setting(&case, "eta_min"), setting(&case, "T_max"))
+                format!(
+                    "cosine({lr:?}, floor = {:?}, {at}, total = {})",
+                    setting(&case, "eta_min"),
+                    setting(&case, "T_max")
+                )
             }
-            "one_cycle" => format!("one_cycle({:?}, {at}, total = {})", setting(&case, "max_lr"), setting(&case, "total_steps")),
-            "step" => format!("step_decay({lr:?}, {}, {:?}, {at})", setting(&case, "step_size"), setting(&case, "gamma")),
+            "one_cycle" => {
+                format!("one_cycle({:?}, {at}, total = {})", setting(&case, "max_lr"), setting(&case, "total_steps"))
+            }
+            "step" => {
+                format!("step_decay({lr:?}, {}, {:?}, {at})", setting(&case, "step_size"), setting(&case, "gamma"))
+            }
             "exponential" => format!("exponential({lr:?}, {:?}, {at})", setting(&case, "gamma")),
             "linear_warmup" => {
-                format!("warmup({lr:?}, {}, start = {:?}, {at})", setting(&case, "total_iters"), setting(&case, "start_factor"))
+                format!(
+                    "warmup({lr:?}, {}, start = {:?}, {at})",
+                    setting(&case, "total_iters"),
+                    setting(&case, "start_factor")
+                )
             }
             "reduce_on_plateau" => {
                 plateau(&mut table, &case);
@@ -304,7 +318,12 @@ fn metrics() {
         };
         let (setup, calls): (String, Vec<(&str, &str)>) = match case["name"].as_str().expect("a name") {
             "binary" => (
-                format!("let s = {}\nlet t = {}\nlet yes = s >= {:?}", list("scores"), list("target"), case["threshold"].as_f64().unwrap()),
+                format!(
+                    "let s = {}\nlet t = {}\nlet yes = s >= {:?}",
+                    list("scores"),
+                    list("target"),
+                    case["threshold"].as_f64().unwrap()
+                ),
                 vec![
                     ("accuracy", "accuracy(s - 1e-6, t, threshold = 0.499998)"),
                     ("precision", "precision(yes, t)"),
@@ -407,7 +426,8 @@ fn batch_norm(table: &mut Table, name: &str, case: &Value) {
     writeln!(text, "print {}", off("own.var", &outputs["running_var"])).unwrap();
     let ran = run(name, &text);
     let train = &ran.outcome.trains[0];
-    let figures = train.records[0].iter().zip(&train.columns).filter(|(_, column)| *column != "epoch" && *column != "loss");
+    let figures =
+        train.records[0].iter().zip(&train.columns).filter(|(_, column)| *column != "epoch" && *column != "loss");
     let worst_figure = figures.map(|(figure, _)| f64::from(*figure)).fold(0.0, f64::max);
     table.add(name, worst(&ran).max(worst_figure));
 }

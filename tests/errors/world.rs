@@ -68,7 +68,13 @@ impl World for TestWorld {
     fn schema(&self, source: &Source) -> Result<Schema, SchemaError> {
         if is_images(source) {
             let classes = Some((0..10).map(|digit| digit.to_string()).collect());
-            let image = SchemaColumn { name: "image".into(), shape: vec![28, 28], classes: None, text: false, as_classes: None };
+            let image = SchemaColumn {
+                name: "image".into(),
+                shape: vec![28, 28],
+                classes: None,
+                text: false,
+                as_classes: None,
+            };
             let label = SchemaColumn { name: "label".into(), shape: vec![], classes, text: false, as_classes: None };
             return Ok(Schema { columns: vec![image, label], rows: 60_000, test_rows: 10_000 });
         }
