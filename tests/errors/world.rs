@@ -19,7 +19,8 @@ pub fn check_program(name: &str, text: &str) -> (SourceMap, Vec<Diagnostic>) {
     let mut sources = SourceMap::default();
     let file = sources.add(name, text);
     let (ast, mut diagnostics) = syntax::parse(file, text);
-    let options = Options { set: Vec::new(), seed: 0, world: &TestWorld };
+    let unparsed = diagnostics.clone();
+    let options = Options { set: Vec::new(), seed: 0, unparsed: &unparsed, world: &TestWorld };
     let (_, found) = check::check(&mut sources, file, ast, &options);
     diagnostics.extend(found);
     (sources, diagnostics)
