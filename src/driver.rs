@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::check::{self, typed};
-use crate::diag::{Code, Diagnostic, Severity};
+use crate::diag::Diagnostic;
 use crate::ir::Graph;
 use crate::loops::ir::Program as Loops;
 use crate::loops::plan::Report as Memory;
@@ -95,10 +95,10 @@ pub fn front(path: &Path, settings: &Settings) -> Result<Front, Failure> {
     let parsing = started.elapsed();
     let started = Instant::now();
     let world = FileWorld::new(path);
-    let options = check::Options { set: settings.set.clone(), seed: settings.seed, world: &world };
-    let unread = diagnostics.iter().any(Diagnostic::is_error);
+    let options =
+        check::Options { set: settings.set.clone(), seed: settings.seed, unparsed: &diagnostics, world: &world };
     let (mut program, found) = check::check(&mut sources, main, file, &options);
-    diagnostics.extend(found.into_iter().filter(|diagnostic| !unread || stands_alone(diagnostic, &sources)));
+    diagnostics.extend(found);
     let checking = started.elapsed();
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(Failure::Wrong { sources, diagnostics });
@@ -149,30 +149,6 @@ fn whole(span: Span) -> Span {
 fn parse(sources: &SourceMap, file: FileId) -> (ast::File, Vec<Diagnostic>) {
     let text = sources.file(file).text.clone();
     syntax::parse(file, &text)
-}
-
-/// Whether a finding is one although statements are missing from the tree: what those may have given is not missed.
-fn stands_alone(diagnostic: &Diagnostic, sources: &SourceMap) -> bool {
-    match diagnostic.code {
-        Code::E0201 | Code::E0207 => {
-            let span = diagnostic.primary.span;
-            !may_be_bound(&sources.file(span.file).text, sources.text(span))
-        }
-        // A figure, a part, a value, an objective: what did not parse may have been it.
-        Code::E0205 | Code::E0309 | Code::E0403 | Code::E0501 | Code::E0502 | Code::E0604 => false,
-        code => code.severity() == Severity::Error,
-    }
-}
-
-/// Whether a line of the text looks as if it bound the name, whatever else is wrong with it.
-fn may_be_bound(text: &str, name: &str) -> bool {
-    const BINDING: [&str; 12] =
-        ["let", "param", "state", "const", "fn", "layer", "model", "optimizer", "data", "for", "scan", "import"];
-    text.lines().map(str::trim_start).any(|line| {
-        let head = line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-        let mut words = line.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\''));
-        BINDING.contains(&head) && words.any(|word| word == name)
-    })
 }
 
 /// The graph of a computation before it is differentiated: what the gradients are taken of, and all that needs none.

@@ -2,6 +2,10 @@
 //!
 //! Data flows down this list and never back; each room imports only rooms above
 //! it, plus `source`, `diag` and `ir`.
+
+// The generated parser names it: pest stands without `std`.
+extern crate alloc;
+
 pub mod source;
 
 pub mod diag;

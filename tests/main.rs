@@ -9,6 +9,7 @@ mod examples;
 mod fuse;
 mod golden;
 mod grad;
+mod hostile;
 mod house;
 mod ir;
 mod jit;

@@ -49,7 +49,8 @@ pub fn check(name: &str, text: &str) -> Result<(SourceMap, typed::Program, Vec<D
     let main = sources.add(name.to_string(), text);
     let (file, mut diagnostics) = syntax::parse(main, text);
     let world = FileWorld::new(Path::new(name));
-    let options = check::Options { set: Vec::new(), seed: 0, world: &world };
+    let unparsed = diagnostics.clone();
+    let options = check::Options { set: Vec::new(), seed: 0, unparsed: &unparsed, world: &world };
     let (mut program, found) = check::check(&mut sources, main, file, &options);
     diagnostics.extend(found);
     if diagnostics.iter().any(Diagnostic::is_error) {

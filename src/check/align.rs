@@ -78,8 +78,15 @@ impl Checker<'_> {
             let span = self.program.atoms.span(atom);
             let said = diagnostic.secondary.iter().any(|label| label.span == span);
             if span != Span::default() && !said {
-                let number = self.program.atoms.resolve(dim).as_number().map(|number| format!(" = {number}")).unwrap_or_default();
-                diagnostic = diagnostic.also(span, format!("`{}`{number} comes from here", self.program.atoms.show(dim)));
+                let number = self
+                    .program
+                    .atoms
+                    .resolve(dim)
+                    .as_number()
+                    .map(|number| format!(" = {number}"))
+                    .unwrap_or_default();
+                diagnostic =
+                    diagnostic.also(span, format!("`{}`{number} comes from here", self.program.atoms.show(dim)));
             }
         }
         diagnostic

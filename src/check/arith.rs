@@ -69,7 +69,7 @@ impl Checker<'_> {
             (Value::Text(a), Value::Text(b)) => match op {
                 BinaryOp::Eq => Some(Value::Bool(a == b)),
                 BinaryOp::Ne => Some(Value::Bool(a != b)),
-                BinaryOp::Add => Some(Value::Text(format!("{a}{b}").into())),
+                BinaryOp::Add => Some(self.bounded_text(format!("{a}{b}"), span)),
                 _ => None,
             },
             (Value::None, other) | (other, Value::None) if matches!(op, BinaryOp::Eq | BinaryOp::Ne) => {
@@ -82,6 +82,17 @@ impl Checker<'_> {
 
     /// `None`: the result depends on the rows at hand and is computed when it runs.
     fn known_numbers(&mut self, op: BinaryOp, a: &Number, b: &Number, span: Span) -> Option<Value> {
+        if let (Number::Int(x), Number::Int(y)) = (a, b) {
+            let result = match op {
+                BinaryOp::Add => x.checked_add(*y),
+                BinaryOp::Sub => x.checked_sub(*y),
+                BinaryOp::Mul => x.checked_mul(*y),
+                _ => None,
+            };
+            if let Some(result) = result {
+                return Some(Value::int(result));
+            }
+        }
         if let (Some(x), Some(y)) = (as_dim(a), as_dim(b)) {
             let named = matches!(a, Number::Size(_)) || matches!(b, Number::Size(_));
             let both = (self.program.atoms.resolve(&x).as_number(), self.program.atoms.resolve(&y).as_number());
@@ -165,6 +176,7 @@ impl Checker<'_> {
         let message = match error {
             DimError::Overflow => "this whole number does not fit 64 bits".to_string(),
             DimError::Zero => "division by zero".to_string(),
+            DimError::Tangled => "this size has too many terms".to_string(),
             DimError::Inexact(a, b) => format!("{a} is not divisible by {b}"),
         };
         self.error(Code::E0308, message, span)
@@ -172,7 +184,12 @@ impl Checker<'_> {
 
     fn known_range(&mut self, both: (Option<i64>, Option<i64>), span: Span) -> Value {
         match both {
-            (Some(from), Some(to)) if from <= to => Value::Range(from, to),
+            (Some(from), Some(to)) if from <= to => {
+                if to.checked_sub(from).is_none_or(|count| count > i64::from(u32::MAX)) {
+                    return self.error(Code::E0308, "a range of more than 2^32 numbers", span);
+                }
+                Value::Range(from, to)
+            }
             (Some(from), Some(to)) => self.report(
                 Diagnostic::new(Code::E0401, format!("the range {from}..{to} runs downwards"), span)
                     .help(format!("write `reverse({to}..{from})`")),
@@ -194,9 +211,10 @@ impl Checker<'_> {
         let (a, b) = self.pair(left, right)?;
         for (tensor, place) in [(&a, left.1), (&b, right.1)] {
             if let Elem::Class(_) = tensor.elem {
-                let diagnostic = Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", place)
-                    .here("this holds classes")
-                    .help("use `one_hot(...)`, or `f32(...)` for the class number");
+                let diagnostic =
+                    Diagnostic::new(Code::E0305, "a class is a name, not a number: it has no arithmetic", place)
+                        .here("this holds classes")
+                        .help("use `one_hot(...)`, or `f32(...)` for the class number");
                 self.report(diagnostic);
                 return None;
             }
@@ -302,9 +320,13 @@ impl Checker<'_> {
         for (tensor, place) in [(&a, left.1), (&b, right.1)] {
             if tensor.shape.is_empty() {
                 return self.report(
-                    Diagnostic::new(Code::E0302, "`@` contracts axes, and a scalar has none", self.operator.unwrap_or(span))
-                        .also(place, "this is a scalar")
-                        .help("use `*`"),
+                    Diagnostic::new(
+                        Code::E0302,
+                        "`@` contracts axes, and a scalar has none",
+                        self.operator.unwrap_or(span),
+                    )
+                    .also(place, "this is a scalar")
+                    .help("use `*`"),
                 );
             }
         }

@@ -18,7 +18,11 @@ use crate::syntax::ast::{Arg, CallArg, Expr, ExprKind, Name, Stmt, StmtKind};
 pub(super) type Given = (Option<Name>, Value, Span);
 
 /// Calls nested deeper than this are an error: definitions cannot recur, but templates can be passed around.
-const CALL_LIMIT: usize = 200;
+const CALL_LIMIT: usize = 256;
+/// What a call costs, in expressions.
+const CALL_WORK: usize = 3;
+/// What the application of an instance costs besides.
+const APPLY_WORK: usize = 20;
 
 impl Checker<'_> {
     pub(super) fn call_expr(&mut self, callee: &Expr, args: &[CallArg], span: Span) -> Value {
@@ -156,12 +160,19 @@ impl Checker<'_> {
     }
 
     fn enter(&mut self, definition: DefId, span: Span) -> bool {
+        self.spend(CALL_WORK, span);
+        if self.exhausted {
+            return false;
+        }
         let def = &self.definitions[definition.0 as usize];
         if def.broken {
             return false;
         }
         let recurs = self.inlining.contains(&definition) && def.kind == DefKind::Fn;
-        if recurs || self.frames.len() > CALL_LIMIT {
+        if !recurs && self.frames.len() > CALL_LIMIT {
+            return self.too_deep(span);
+        }
+        if recurs {
             let (name, defined) = (def.ast.name.text.clone(), def.ast.name.span);
             self.report(
                 Diagnostic::new(Code::E0402, format!("`{name}` calls itself"), span)
@@ -172,6 +183,18 @@ impl Checker<'_> {
         }
         self.inlining.push(definition);
         true
+    }
+
+    /// Too many calls inside of each other: none of the definitions at hand can be used, which is said once.
+    fn too_deep(&mut self, span: Span) -> bool {
+        self.report(
+            Diagnostic::new(Code::E0117, format!("calls nested more than {CALL_LIMIT} deep"), span)
+                .help("definitions are inlined, so they cannot recur: use `for`, or `repeat` in a pipe"),
+        );
+        for at in 0..self.inlining.len() {
+            self.definitions[self.inlining[at].0 as usize].broken = true;
+        }
+        false
     }
 
     /// Binds the inputs and evaluates the body, in the frame just pushed.
@@ -376,9 +399,10 @@ impl Checker<'_> {
         let parent = &self.instances[owner.0 as usize];
         let path = if parent.path.is_empty() { name.clone() } else { format!("{}.{name}", parent.path) };
         let order = if owner.0 == 0 { (self.statement, self.seed) } else { parent.order };
-        let id = self.new_instance(Some(definition), settings, path, Some(owner), place, order);
+        let id = self.new_instance(Some(definition), settings, path, place, order);
         let parent = &mut self.instances[owner.0 as usize];
         parent.places.insert((place, key), id);
+        parent.names.insert(name.clone(), 0);
         parent.children.push((name, id));
         Value::Instance(id)
     }
@@ -389,7 +413,6 @@ impl Checker<'_> {
         definition: Option<DefId>,
         settings: Vec<Value>,
         path: String,
-        parent: Option<InstanceId>,
         made: Span,
         order: (usize, i64),
     ) -> InstanceId {
@@ -397,9 +420,9 @@ impl Checker<'_> {
             definition,
             settings,
             path,
-            parent,
             slots: Vec::new(),
             children: Vec::new(),
+            names: HashMap::new(),
             places: HashMap::new(),
             made,
             applied: None,
@@ -413,15 +436,19 @@ impl Checker<'_> {
         let frame = self.frame();
         let prefix: String =
             frame.loops.iter().zip(&frame.unroll).map(|(name, turn)| format!("{name}[{turn}].")).collect();
-        let taken = |name: &str| self.instances[owner.0 as usize].children.iter().any(|(child, _)| child == name);
+        let taken = |name: &str| self.instances[owner.0 as usize].names.contains_key(name);
         if !hint.is_empty() && !taken(&format!("{prefix}{hint}")) {
             return format!("{prefix}{hint}");
         }
-        let mut number = 1;
-        while taken(&format!("{prefix}{template}{number}")) {
+        // All numbers up to the last one given are taken. A stem is no name: it ends with a sign that names cannot have.
+        let stem = format!("{prefix}{template}");
+        let last = format!("{stem}#");
+        let mut number = self.instances[owner.0 as usize].names.get(&last).map_or(1, |last| last + 1);
+        while taken(&format!("{stem}{number}")) {
             number += 1;
         }
-        format!("{prefix}{template}{number}")
+        self.instances[owner.0 as usize].names.insert(last, number);
+        format!("{stem}{number}")
     }
 
     /// Values of all settings, in order of declaration.
@@ -458,6 +485,7 @@ impl Checker<'_> {
             return value.clone();
         }
         let def = self.definitions[definition.0 as usize].clone();
+        self.spend(APPLY_WORK, span);
         if !self.enter(definition, span) {
             return Value::Unknown;
         }
@@ -502,7 +530,7 @@ impl Checker<'_> {
     pub(super) fn local_fn(&mut self, stmt: &Stmt) {
         if let StmtKind::Fn(definition) = &stmt.kind {
             let file = self.frame().file;
-            let id = self.add_definition(DefKind::Fn, definition, stmt.doc.clone(), file);
+            let id = self.add_definition(DefKind::Fn, definition, file);
             self.bind(&definition.name.text, Value::Def(id), definition.name.span);
         }
     }

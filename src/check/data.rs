@@ -338,8 +338,12 @@ impl Checker<'_> {
         }
         if self.errors() == errors && !data.split.is_empty() && (total - 1.0).abs() > 1e-6 {
             self.report(
-                Diagnostic::new(Code::E0602, format!("the parts make {} of the rows, not 1", (total * 1e6).round() / 1e6), span)
-                    .help("the fractions of train, val and test sum to 1"),
+                Diagnostic::new(
+                    Code::E0602,
+                    format!("the parts make {} of the rows, not 1", (total * 1e6).round() / 1e6),
+                    span,
+                )
+                .help("the fractions of train, val and test sum to 1"),
             );
         }
     }

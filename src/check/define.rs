@@ -18,7 +18,7 @@ impl Checker<'_> {
         let file = self.files[main].ast.clone();
         for stmt in &file.stmts {
             if let StmtKind::Model(definition) = &stmt.kind {
-                let id = self.add_definition(DefKind::Model, definition, stmt.doc.clone(), main);
+                let id = self.add_definition(DefKind::Model, definition, main);
                 self.model_definitions.insert(definition.name.span, id);
             }
         }
@@ -63,7 +63,7 @@ impl Checker<'_> {
 
     fn open_body(&mut self, id: DefId) {
         let def = self.definitions[id.0 as usize].clone();
-        let owner = self.new_instance(Some(id), Vec::new(), def.ast.name.text.clone(), None, def.ast.name.span, (0, 0));
+        let owner = self.new_instance(Some(id), Vec::new(), def.ast.name.text.clone(), def.ast.name.span, (0, 0));
         let kind = match def.kind {
             DefKind::Fn => FrameKind::Fn,
             DefKind::Layer | DefKind::Model => FrameKind::Layer,

@@ -6,10 +6,15 @@
 //! all bindings to what is known at the root. Where `//`, `%` or an inexact
 //! `/` leaves equality open, the atom is opaque and the check waits for the use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use crate::source::Span;
+
+/// How many terms a size may have, and how many factors one of them.
+const TERM_LIMIT: usize = 256;
+/// How many quotients a size may have inside of each other.
+const QUOTIENT_LIMIT: u32 = 64;
 
 /// A named or opaque size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,7 +27,7 @@ pub struct Dim {
 }
 
 /// What an atom stands for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AtomKind {
     /// A name of some definition, or `B` of a train.
     Name(String),
@@ -41,12 +46,16 @@ struct Atom {
     span: Span,
     /// Its size is in error: it is like any other, so that nothing is said twice.
     wild: bool,
+    /// How many quotients it has inside of each other.
+    quotients: u32,
 }
 
 /// All atoms of a compilation.
 #[derive(Clone, Debug, Default)]
 pub struct Atoms {
     atoms: Vec<Atom>,
+    /// Opaque atoms by what they stand for.
+    opaques: HashMap<AtomKind, AtomId>,
 }
 
 /// Why a dim has no value.
@@ -56,6 +65,8 @@ pub enum DimError {
     Overflow,
     /// Division by zero.
     Zero,
+    /// More terms or deeper quotients than any size has: products of sums grow without bound.
+    Tangled,
     /// `/` of two numbers leaves a remainder.
     Inexact(i64, i64),
 }
@@ -124,6 +135,9 @@ impl Dim {
                 let mut monomial = left.clone();
                 monomial.extend(right);
                 monomial.sort();
+                if monomial.len() > TERM_LIMIT || terms.len() > TERM_LIMIT {
+                    return Err(DimError::Tangled);
+                }
                 let product = a.checked_mul(*b).ok_or(DimError::Overflow)?;
                 let sum = terms.entry(monomial).or_insert(0);
                 *sum = sum.checked_add(product).ok_or(DimError::Overflow)?;
@@ -146,10 +160,10 @@ impl Dim {
                 let at = rest.iter().position(|other| other == atom)?;
                 rest.remove(at);
             }
-            if value % factor != 0 {
+            if value.checked_rem(*factor)? != 0 {
                 return None;
             }
-            terms.insert(rest, value / factor);
+            terms.insert(rest, value.checked_div(*factor)?);
         }
         Some(Dim { terms })
     }
@@ -177,7 +191,8 @@ impl Atoms {
     }
 
     fn push(&mut self, kind: AtomKind, binding: Option<Dim>, span: Span) -> AtomId {
-        self.atoms.push(Atom { kind, binding, span, wild: false });
+        let quotients = self.quotients(&kind);
+        self.atoms.push(Atom { kind, binding, span, wild: false, quotients });
         AtomId(self.atoms.len() as u32 - 1)
     }
 
@@ -211,9 +226,12 @@ impl Atoms {
         }
         match (left.as_number(), right.as_number()) {
             (_, Some(0)) => Err(DimError::Zero),
-            (Some(x), Some(y)) if x.checked_rem(y) == Some(0) => Ok(Dim::number(x / y)),
-            (Some(x), Some(y)) => Err(DimError::Inexact(x, y)),
-            _ => Ok(self.opaque(AtomKind::Exact(a.clone(), b.clone()), span)),
+            (Some(x), Some(y)) => match x.checked_rem(y) {
+                Some(0) => Ok(Dim::number(x / y)),
+                Some(_) => Err(DimError::Inexact(x, y)),
+                None => Err(DimError::Overflow),
+            },
+            _ => self.opaque(AtomKind::Exact(a.clone(), b.clone()), span),
         }
     }
 
@@ -238,21 +256,28 @@ impl Atoms {
         match (self.resolve(a).as_number(), self.resolve(b).as_number()) {
             (_, Some(0)) => Err(DimError::Zero),
             (Some(x), Some(y)) => apply(x, y).map(Dim::number).ok_or(DimError::Overflow),
-            _ => Ok(self.opaque(kind(a.clone(), b.clone()), span)),
+            _ => self.opaque(kind(a.clone(), b.clone()), span),
         }
     }
 
     /// The same opaque expression is the same atom.
-    fn opaque(&mut self, kind: AtomKind, span: Span) -> Dim {
-        let same = |known: &AtomKind| match (known, &kind) {
-            (AtomKind::Floor(a, b), AtomKind::Floor(c, d))
-            | (AtomKind::Rem(a, b), AtomKind::Rem(c, d))
-            | (AtomKind::Exact(a, b), AtomKind::Exact(c, d)) => a == c && b == d,
-            _ => false,
-        };
-        let known = self.atoms.iter().position(|atom| same(&atom.kind));
-        let atom = known.map_or_else(|| self.push(kind, None, span), |at| AtomId(at as u32));
-        Dim::atom(atom)
+    fn opaque(&mut self, kind: AtomKind, span: Span) -> Result<Dim, DimError> {
+        if let Some(known) = self.opaques.get(&kind) {
+            return Ok(Dim::atom(*known));
+        }
+        if self.quotients(&kind) > QUOTIENT_LIMIT {
+            return Err(DimError::Tangled);
+        }
+        let atom = self.push(kind.clone(), None, span);
+        self.opaques.insert(kind, atom);
+        Ok(Dim::atom(atom))
+    }
+
+    /// How many quotients it has inside of each other, itself included.
+    fn quotients(&self, kind: &AtomKind) -> u32 {
+        let (AtomKind::Floor(a, b) | AtomKind::Rem(a, b) | AtomKind::Exact(a, b)) = kind else { return 0 };
+        let inner = a.atoms().chain(b.atoms()).map(|atom| self.atoms[atom.0 as usize].quotients);
+        inner.max().unwrap_or(0) + 1
     }
 
     /// Goes through all bindings; opaque atoms are computed where all is known. Stays as it is on overflow.

@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
+use super::Checker;
 use super::dims::Dim;
+use super::limits::NODE_LIMIT;
 use super::typed::{Kind, Node, NodeId};
 use super::value::{Elem, Number, Tensor, Value};
-use super::{Checker, NODE_LIMIT};
 use crate::ir::{Binary, Comparison, Const, DType, Op, Type, Unary};
 use crate::source::Span;
 

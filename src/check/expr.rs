@@ -1,9 +1,9 @@
 //! Expressions to values.
 
-use super::{Checker, WORK_LIMIT};
 use super::dims::Dim;
 use super::typed::{Clock, Kind, SlotId};
 use super::value::{Elem, Number, SlotValue, Tensor, Value};
+use super::{Checker, limits};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Op, Owner, Type};
 use crate::source::Span;
@@ -12,25 +12,32 @@ use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Name, Path, PathStep, TextPar
 impl Checker<'_> {
     /// What an expression stands for; errors are reported, and give `Unknown`.
     pub(super) fn eval(&mut self, expr: &Expr) -> Value {
-        self.work += 1;
-        if self.work > WORK_LIMIT && !self.exhausted {
-            let message = format!("the program unrolls to more than {WORK_LIMIT} expressions");
-            self.exhaust(message, expr.span);
-        }
-        if self.exhausted {
+        if !self.deeper(expr.span) {
             return Value::Unknown;
         }
+        let value = self.eval_kind(expr);
+        self.spent.nesting -= 1;
+        value
+    }
+
+    fn eval_kind(&mut self, expr: &Expr) -> Value {
         match &expr.kind {
             ExprKind::Number { value, int } => match int {
                 Some(int) => Value::int(*int),
                 None => Value::float(*value),
             },
-            ExprKind::Text(parts) => self.text(parts),
+            ExprKind::Text(parts) => self.text(parts, expr.span),
             ExprKind::Bool(known) => Value::Bool(*known),
             ExprKind::Name(name) => self.lookup(name, expr.span),
             ExprKind::Next(path) => self.next_value(path),
-            ExprKind::List(items) => Value::List(self.eval_all(items).into()),
-            ExprKind::Tuple(items) => Value::Tuple(self.eval_all(items).into()),
+            ExprKind::List(items) => {
+                let items = self.eval_all(items);
+                self.bounded(items, Value::List, expr.span)
+            }
+            ExprKind::Tuple(items) => {
+                let items = self.eval_all(items);
+                self.bounded(items, Value::Tuple, expr.span)
+            }
             ExprKind::Unary(op, operand) => {
                 let value = self.eval(operand);
                 self.prefix(*op, value, expr.span)
@@ -60,16 +67,6 @@ impl Checker<'_> {
         }
     }
 
-    /// Reports that a limit was reached, once; nothing is worked out after that.
-    pub(super) fn exhaust(&mut self, message: String, span: Span) {
-        let place = self.loop_span.unwrap_or(span);
-        self.report(
-            Diagnostic::new(Code::E0703, message, place)
-                .help("`for` and `repeat` make a copy of their body each turn: fewer turns, or tensors instead of numbers"),
-        );
-        self.exhausted = true;
-    }
-
     /// A part of the language that this version does not have.
     pub(super) fn not_built(&mut self, what: &str, help: &str, span: Span) -> Value {
         let message = format!("{what} is part of the language, but this version of nnc cannot run it yet");
@@ -94,7 +91,7 @@ impl Checker<'_> {
         value
     }
 
-    fn text(&mut self, parts: &[TextPart]) -> Value {
+    fn text(&mut self, parts: &[TextPart], span: Span) -> Value {
         let mut known = String::new();
         let mut pieces = Vec::new();
         for part in parts {
@@ -103,7 +100,13 @@ impl Checker<'_> {
                 TextPart::Expr(expr) => {
                     let value = self.eval(expr);
                     match self.known_text(&value) {
-                        Some(text) => known.push_str(&text),
+                        Some(text) => {
+                            self.spend(text.len() / 1024, span);
+                            if self.exhausted {
+                                return Value::Unknown;
+                            }
+                            known.push_str(&text);
+                        }
                         None => {
                             pieces.push(Value::Text(std::mem::take(&mut known).into()));
                             pieces.push(value);
@@ -113,7 +116,7 @@ impl Checker<'_> {
             }
         }
         if pieces.is_empty() {
-            return Value::Text(known.into());
+            return self.bounded_text(known, span);
         }
         pieces.push(Value::Text(known.into()));
         Value::Pieces(pieces.into())
@@ -185,7 +188,11 @@ impl Checker<'_> {
     /// A path as written, without the word before it.
     fn path_text(&self, path: &Path) -> String {
         let text = self.sources.text(path.span);
-        text.strip_prefix("next").filter(|rest| rest.starts_with(char::is_whitespace)).unwrap_or(text).trim().to_string()
+        text.strip_prefix("next")
+            .filter(|rest| rest.starts_with(char::is_whitespace))
+            .unwrap_or(text)
+            .trim()
+            .to_string()
     }
 
     /// The value at a path.
@@ -248,7 +255,8 @@ impl Checker<'_> {
             Value::Tensor(_) | Value::Slot(_) => {
                 let message = format!("{} has no fields", value.describe());
                 return self.report(
-                    Diagnostic::new(Code::E0205, message, span).help("`size(x)`, `shape(x)`, `len(x)` tell what it is like"),
+                    Diagnostic::new(Code::E0205, message, span)
+                        .help("`size(x)`, `shape(x)`, `len(x)` tell what it is like"),
                 );
             }
             other => {
@@ -327,6 +335,11 @@ impl Checker<'_> {
             Value::Bool(known) => Some(self.constant(f64::from(u8::from(*known)), &Elem::Bool, span)),
             Value::List(items) => self.list_tensor(items, span),
             Value::Range(from, to) => {
+                if to - from > limits::RANGE_LIMIT {
+                    let message = format!("a range of {} numbers is too long for a tensor", to - from);
+                    self.error(Code::E0702, message, span);
+                    return None;
+                }
                 let numbers: Vec<f64> = (*from..*to).map(|number| number as f64).collect();
                 Some(self.table(&numbers, Elem::Int, vec![Dim::number(to - from)], span))
             }
@@ -335,10 +348,16 @@ impl Checker<'_> {
                 let text = self.sources.text(span).lines().next().unwrap_or_default().to_string();
                 let mut diagnostic = Diagnostic::new(Code::E0304, message, span);
                 diagnostic = match other {
-                    Value::Instance(_) | Value::Frozen(_) => diagnostic.help(format!("apply it to a value: `x |> {text}`")),
+                    Value::Instance(_) | Value::Frozen(_) => {
+                        diagnostic.help(format!("apply it to a value: `x |> {text}`"))
+                    }
                     Value::Def(_) | Value::Intrinsic(_) => diagnostic.help(format!("call it: `{text}(...)`")),
-                    Value::Text(_) | Value::Pieces(_) => diagnostic.help("values go into a text with braces: `\"loss {x}\"`"),
-                    Value::Data(_) | Value::Part(_) => diagnostic.help("name a column, and say on which rows: `print mean(x) on digits.test`"),
+                    Value::Text(_) | Value::Pieces(_) => {
+                        diagnostic.help("values go into a text with braces: `\"loss {x}\"`")
+                    }
+                    Value::Data(_) | Value::Part(_) => {
+                        diagnostic.help("name a column, and say on which rows: `print mean(x) on digits.test`")
+                    }
                     _ => diagnostic,
                 };
                 self.report(diagnostic);
@@ -437,7 +456,7 @@ impl Checker<'_> {
                     Vec::new()
                 }
                 Value::List(items) => self.known_table(items, into, whole)?,
-                Value::Range(from, to) => {
+                Value::Range(from, to) if to - from <= limits::RANGE_LIMIT => {
                     into.extend((*from..*to).map(|number| number as f64));
                     vec![usize::try_from(to - from).ok()?]
                 }
@@ -475,7 +494,8 @@ impl Checker<'_> {
                 };
                 let mut diagnostic = Diagnostic::new(Code::E0401, message, span).here(have);
                 if what.contains("` of `") && matches!(other, Value::Tensor(_) | Value::Slot(_)) {
-                    diagnostic = diagnostic.help("a layer has its settings first, then its input: `x |> dense(64)` or `dense(64)(x)`");
+                    diagnostic = diagnostic
+                        .help("a layer has its settings first, then its input: `x |> dense(64)` or `dense(64)(x)`");
                 }
                 self.report(diagnostic);
                 None

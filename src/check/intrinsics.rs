@@ -204,7 +204,7 @@ impl Checker<'_> {
             Intrinsic::ToF32 => self.cast(&args, Elem::F32, span),
             Intrinsic::ToInt => self.cast(&args, Elem::Int, span),
             Intrinsic::ToBool => self.cast(&args, Elem::Bool, span),
-            Intrinsic::ToClass => self.to_class(&args, span),
+            Intrinsic::ToClass => self.class_of(&args, span),
             Intrinsic::Weights => self.weights(&args, true, span),
             Intrinsic::Biases => self.weights(&args, false, span),
             Intrinsic::Pick => self.pick(&args, span),

@@ -7,16 +7,25 @@ use super::call::Given;
 use super::scope::{Binding, Frame, FrameKind, Phase};
 use super::typed::{Action, ActionKind, Eval, Part, SlotId};
 use super::value::{Def, DefId, DefKind, InstanceId, SlotValue, Tensor, Value};
-use super::{Checker, FileScope, Item, ItemValue};
+use super::{Checker, FileScope, Item, ItemValue, limits};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::ir::{Owner, Type};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, Block, Expr, ExprKind, Name, Path, Pattern, Stmt, StmtKind};
 
+/// Slots that get their first values together: order and seed, slots, values.
+type FirstValues = ((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>);
+
 impl Checker<'_> {
     /// The prelude is file 0: all its texts share one set of names.
     pub(super) fn load_prelude(&mut self) {
-        self.files.push(FileScope { id: FileId(u32::MAX), ast: Rc::default(), items: HashMap::new(), behind: None, missing: None });
+        self.files.push(FileScope {
+            id: FileId(u32::MAX),
+            ast: Rc::default(),
+            items: HashMap::new(),
+            behind: None,
+            missing: None,
+        });
         for (name, text) in crate::prelude::FILES {
             let id = self.sources.add(format!("<prelude>/{name}"), *text);
             self.prelude.push(id);
@@ -44,9 +53,9 @@ impl Checker<'_> {
     fn add_items(&mut self, index: usize, file: &ast::File) {
         for stmt in &file.stmts {
             match &stmt.kind {
-                StmtKind::Fn(definition) => self.add_item_def(index, DefKind::Fn, definition, stmt),
-                StmtKind::Layer(definition) => self.add_item_def(index, DefKind::Layer, definition, stmt),
-                StmtKind::Optimizer(definition) => self.add_item_def(index, DefKind::Optimizer, definition, stmt),
+                StmtKind::Fn(definition) => self.add_item_def(index, DefKind::Fn, definition),
+                StmtKind::Layer(definition) => self.add_item_def(index, DefKind::Layer, definition),
+                StmtKind::Optimizer(definition) => self.add_item_def(index, DefKind::Optimizer, definition),
                 StmtKind::Const(list) => {
                     for (name, expr) in list {
                         self.add_item(index, name, ItemValue::Const(Rc::new(expr.clone())));
@@ -57,19 +66,13 @@ impl Checker<'_> {
         }
     }
 
-    fn add_item_def(&mut self, index: usize, kind: DefKind, definition: &ast::Definition, stmt: &Stmt) {
-        let id = self.add_definition(kind, definition, stmt.doc.clone(), index);
+    fn add_item_def(&mut self, index: usize, kind: DefKind, definition: &ast::Definition) {
+        let id = self.add_definition(kind, definition, index);
         self.add_item(index, &definition.name, ItemValue::Def(id));
     }
 
     /// A definition of a file.
-    pub(super) fn add_definition(
-        &mut self,
-        kind: DefKind,
-        definition: &ast::Definition,
-        doc: Option<String>,
-        file: usize,
-    ) -> DefId {
+    pub(super) fn add_definition(&mut self, kind: DefKind, definition: &ast::Definition, file: usize) -> DefId {
         let broken = self.unparsed.within(definition.body.span);
         let args: Vec<&ast::Arg> = definition.settings.iter().chain(&definition.inputs).collect();
         for (at, arg) in args.iter().enumerate() {
@@ -78,7 +81,7 @@ impl Checker<'_> {
                 self.report(Diagnostic::new(Code::E0202, message, arg.name.span).also(first.name.span, "the first"));
             }
         }
-        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), doc, file, broken });
+        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), file, broken });
         DefId(self.definitions.len() as u32 - 1)
     }
 
@@ -113,10 +116,19 @@ impl Checker<'_> {
             && self.importing.contains(&known)
         {
             self.report(
-                Diagnostic::new(Code::E0409, format!("\"{}\" imports itself, directly or through others", path.0), path.1)
-                    .help("move what both files need into a third file that imports neither"),
+                Diagnostic::new(
+                    Code::E0409,
+                    format!("\"{}\" imports itself, directly or through others", path.0),
+                    path.1,
+                )
+                .help("move what both files need into a third file that imports neither"),
             );
             self.bind_import(from, alias, path.1);
+            return;
+        }
+        if self.importing.len() >= limits::IMPORT_LIMIT {
+            let message = format!("imports nested more than {} deep", limits::IMPORT_LIMIT);
+            self.error(Code::E0117, message, path.1);
             return;
         }
         let index = match known {
@@ -211,6 +223,30 @@ impl Checker<'_> {
     /// A const, computed when first met, in its own file.
     pub(super) fn compute_const(&mut self, file: usize, name: &str, expr: &Expr) -> Value {
         self.set_item(file, name, ItemValue::Computing);
+        self.compute_needed(file, expr);
+        self.compute_one(file, name, expr)
+    }
+
+    /// Computes the consts that `expr` needs, innermost first and without recursion: chains of them may be long.
+    fn compute_needed(&mut self, file: usize, expr: &Expr) {
+        let unmet = |expr: &Expr| limits::names_in(expr).into_iter().map(|name| (name, None));
+        // A name is met twice: before what it needs, and with its expression after that has been computed.
+        let mut stack: Vec<(String, Option<Rc<Expr>>)> = unmet(expr).collect();
+        while let Some((name, ready)) = stack.pop() {
+            if let Some(expr) = ready {
+                self.compute_one(file, &name, &expr);
+                continue;
+            }
+            let Some(ItemValue::Const(expr)) = self.files[file].items.get(&name).map(|item| item.value.clone()) else {
+                continue;
+            };
+            self.set_item(file, &name, ItemValue::Computing);
+            stack.push((name, Some(expr.clone())));
+            stack.extend(unmet(&expr));
+        }
+    }
+
+    fn compute_one(&mut self, file: usize, name: &str, expr: &Expr) -> Value {
         let phase = std::mem::take(&mut self.phase);
         let frames = std::mem::take(&mut self.frames);
         self.frames.push(Frame::new(FrameKind::File, file, InstanceId(0), "", expr.span));
@@ -242,6 +278,9 @@ impl Checker<'_> {
         }
         for stmt in &file.stmts {
             self.file_stmt(stmt);
+            if self.exhausted {
+                break;
+            }
         }
     }
 
@@ -259,7 +298,7 @@ impl Checker<'_> {
             | StmtKind::Fn(_)
             | StmtKind::Layer(_)
             | StmtKind::Optimizer(_) => {}
-            StmtKind::Model(definition) => self.model(definition, stmt),
+            StmtKind::Model(definition) => self.model(definition),
             StmtKind::Data { name, source, like, body } => {
                 self.only_once(name);
                 self.data_item(name, source, like.as_ref(), body.as_deref(), stmt.span);
@@ -351,6 +390,7 @@ impl Checker<'_> {
         let span = bindings.first().map_or(body.span, |(_, list)| list.span);
         let total = self.turns_of(&lists.iter().map(Vec::len).collect::<Vec<_>>(), span);
         for turn in 0..total {
+            self.spend(1, bindings.first().map_or(Span::default(), |(_, list)| list.span));
             if self.exhausted {
                 break;
             }
@@ -395,14 +435,14 @@ impl Checker<'_> {
         }
     }
 
-    fn model(&mut self, definition: &ast::Definition, stmt: &Stmt) {
+    fn model(&mut self, definition: &ast::Definition) {
         let file = self.frame().file;
         self.only_once(&definition.name);
         let known = self.model_definitions.get(&definition.name.span).copied();
-        let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, stmt.doc.clone(), file));
+        let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, file));
         let order = (self.statement, self.seed);
         let path = definition.name.text.clone();
-        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), None, definition.name.span, order);
+        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), definition.name.span, order);
         self.bind(&path, Value::Instance(instance), definition.name.span);
     }
 
@@ -438,11 +478,7 @@ impl Checker<'_> {
         if binding.writes == self.writes || self.open {
             return binding.value;
         }
-        let outdated = self.program.reachable([tensor.node]).into_iter().any(|node| {
-            matches!(self.program.node(node).kind,
-                super::typed::Kind::Read { slot, version } if self.versions[slot.index()] != version)
-        });
-        if !outdated {
+        if !self.is_outdated(tensor.node) {
             return binding.value;
         }
         let Some(kept) = self.keep_value(tensor, name, binding.statement, binding.span) else { return Value::Unknown };
@@ -663,15 +699,15 @@ impl Checker<'_> {
 
     /// First values that wait become one `Set` before the statement that declared them.
     pub(super) fn flush_inits(&mut self) {
-        let mut groups: Vec<((usize, i64), Vec<SlotId>, Vec<super::typed::NodeId>)> = Vec::new();
+        let mut groups: Vec<FirstValues> = Vec::new();
+        let mut places: HashMap<(usize, i64), usize> = HashMap::new();
         for (order, slot, node) in std::mem::take(&mut self.inits) {
-            match groups.iter_mut().find(|(known, _, _)| *known == order) {
-                Some((_, slots, nodes)) => {
-                    slots.push(slot);
-                    nodes.push(node);
-                }
-                None => groups.push((order, vec![slot], vec![node])),
-            }
+            let at = *places.entry(order).or_insert_with(|| {
+                groups.push((order, Vec::new(), Vec::new()));
+                groups.len() - 1
+            });
+            groups[at].1.push(slot);
+            groups[at].2.push(node);
         }
         for ((statement, seed), slots, outputs) in groups {
             let span = self.program.slot(slots[0]).span;

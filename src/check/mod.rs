@@ -21,11 +21,11 @@ mod expr;
 mod index;
 mod intrinsics;
 mod item;
+mod limits;
 mod movement;
 mod optimize;
-mod place;
-mod unparsed;
 mod params;
+mod place;
 mod reduce;
 mod scope;
 mod shape;
@@ -34,6 +34,7 @@ mod stmt;
 mod teach;
 mod train;
 pub mod typed;
+mod unparsed;
 mod unroll;
 mod value;
 
@@ -48,8 +49,8 @@ pub use scope::{Binding, Frame, Phase};
 use typed::NodeId;
 use value::{Def, DefId, Instance, InstanceId, LinkId, Number, Value};
 
-/// What the compiler asks of the outside.
-pub trait World {
+/// What the compiler asks of the outside. It is asked from the thread that checks.
+pub trait World: Sync {
     /// The text of an imported file, by its path as written, relative to the importing file.
     fn import(&self, from: &str, path: &str) -> Result<(String, String), String>;
 
@@ -101,11 +102,15 @@ pub struct Options<'a> {
     pub set: Vec<(String, f64)>,
     /// `--seed`
     pub seed: i64,
+    /// What the parser found wrong with the file: names of statements it lost are not missed.
+    pub unparsed: &'a [Diagnostic],
     /// Files and data.
     pub world: &'a dyn World,
 }
 
 /// Checks a parsed file. The program is complete only if no diagnostic is an error.
+///
+/// Safe on any stack: the work is done on a thread with one of its own, deep enough for what `limits` allows.
 pub fn check(
     sources: &mut SourceMap,
     main: FileId,
@@ -113,15 +118,17 @@ pub fn check(
     options: &Options<'_>,
 ) -> (typed::Program, Vec<Diagnostic>) {
     let text = sources.file(main).text.clone();
-    let mut checker = Checker::new(sources, options);
-    checker.note_unparsed(&text, &crate::syntax::parse(main, &text).1);
-    checker.load_prelude();
-    let main = checker.add_file(main, file, Some(0));
-    checker.apply_settings(main);
-    checker.check_definitions(main);
-    checker.run_file(main);
-    checker.teach(main);
-    checker.finish()
+    limits::on_deep_stack(|| {
+        let mut checker = Checker::new(sources, options);
+        checker.note_unparsed(&text, options.unparsed);
+        checker.load_prelude();
+        let main = checker.add_file(main, file, Some(0));
+        checker.apply_settings(main);
+        checker.check_definitions(main);
+        checker.run_file(main);
+        checker.teach(main);
+        checker.finish()
+    })
 }
 
 /// Names of one file.
@@ -232,17 +239,17 @@ struct Checker<'a> {
     loads: Vec<(usize, InstanceId, Option<String>)>,
     /// The outermost loop being unrolled.
     loop_span: Option<Span>,
-    /// Expressions worked out so far.
-    work: u64,
     /// A limit was reached: nothing more is worked out, so that a program cannot hang or eat all memory.
     exhausted: bool,
+    /// Work done again and again, expressions inside of each other, comparisons of names: see [`limits`].
+    spent: limits::Spent,
+    /// What the statements of each file bind, by name; made when an unknown name is first met.
+    bound: HashMap<usize, Rc<limits::BoundNames>>,
+    /// The walk that came to each node last, so that walks need no set of their own.
+    walked: Vec<u32>,
+    /// The number of the last walk.
+    walk: u32,
 }
-
-/// Nodes that one program may have: `for i in 0..1000000000` is an error, not a hang.
-const NODE_LIMIT: usize = 2_000_000;
-
-/// Expressions that may be worked out: known numbers make no nodes, but their loops take time too.
-const WORK_LIMIT: u64 = 4_000_000;
 
 impl<'a> Checker<'a> {
     fn new(sources: &'a mut SourceMap, options: &'a Options<'a>) -> Self {
@@ -250,9 +257,9 @@ impl<'a> Checker<'a> {
             definition: None,
             settings: Vec::new(),
             path: String::new(),
-            parent: None,
             slots: Vec::new(),
             children: Vec::new(),
+            names: HashMap::new(),
             places: HashMap::new(),
             made: Span::default(),
             applied: Some(Span::default()),
@@ -305,8 +312,11 @@ impl<'a> Checker<'a> {
             model_definitions: HashMap::new(),
             loads: Vec::new(),
             loop_span: None,
-            work: 0,
             exhausted: false,
+            spent: limits::Spent::default(),
+            bound: HashMap::new(),
+            walked: Vec::new(),
+            walk: 0,
         }
     }
 
@@ -316,6 +326,7 @@ impl<'a> Checker<'a> {
         self.errors += usize::from(diagnostic.is_error());
         if self.said.insert((diagnostic.code, diagnostic.primary.span)) {
             self.diagnostics.push(diagnostic);
+            self.exhausted |= self.diagnostics.len() >= limits::DIAGNOSTIC_LIMIT;
         }
         Value::Unknown
     }

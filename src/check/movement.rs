@@ -239,7 +239,7 @@ impl Checker<'_> {
             Some((Value::List(items), _)) => {
                 return Value::List(items.iter().rev().cloned().collect::<Vec<_>>().into());
             }
-            Some((Value::Range(from, to), _)) => {
+            Some((Value::Range(from, to), _)) if to - from <= super::limits::RANGE_LIMIT => {
                 return Value::List((from..to).rev().map(Value::int).collect::<Vec<_>>().into());
             }
             _ => {}
@@ -343,7 +343,7 @@ impl Checker<'_> {
     }
 
     /// `class(x, K)`: whole numbers as classes.
-    pub(super) fn to_class(&mut self, args: &Args, span: Span) -> Value {
+    pub(super) fn class_of(&mut self, args: &Args, span: Span) -> Value {
         let Some((tensor, place)) = self.tensor_arg(args, 0) else { return Value::Unknown };
         let count = match &args[1] {
             Some((Value::Number(Number::Size(dim), _), _)) => dim.clone(),

@@ -111,7 +111,7 @@ impl Checker<'_> {
     fn copy_instance(&mut self, from: InstanceId, path: String, span: Span) -> InstanceId {
         let source = self.instances[from.0 as usize].clone();
         let order = (self.statement, self.seed);
-        let id = self.new_instance(source.definition, source.settings, path.clone(), None, span, order);
+        let id = self.new_instance(source.definition, source.settings, path.clone(), span, order);
         self.instances[id.0 as usize].applied = source.applied;
         for (name, slot) in source.slots {
             let kept = self.program.slot(slot.slot).clone();
@@ -127,6 +127,7 @@ impl Checker<'_> {
             let places: Vec<_> =
                 source.places.iter().filter(|(_, made)| **made == child).map(|(key, _)| key.clone()).collect();
             let entry = &mut self.instances[id.0 as usize];
+            entry.names.insert(name.clone(), 0);
             entry.children.push((name, copy));
             entry.places.extend(places.into_iter().map(|key| (key, copy)));
         }
@@ -163,7 +164,8 @@ impl Checker<'_> {
             return self
                 .report(Diagnostic::new(Code::E0311, message, of_span).help("take `sum(...)` or `mean(...)` of it"));
         }
-        let reached: HashSet<NodeId> = self.program.reachable([of.node]).into_iter().collect();
+        let reached: HashSet<NodeId> = self.reached(of.node).into_iter().collect();
+        self.spend(reached.len() / 4, span);
         let mut results: Vec<Value> = by.iter().map(|by| self.grad_by(&of, &reached, by, [span, of_span])).collect();
         if results.len() == 1 { results.swap_remove(0) } else { Value::Tuple(results.into()) }
     }

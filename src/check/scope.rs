@@ -266,20 +266,6 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span) -> Value {
-        let mut names: Vec<String> = Vec::new();
-        for frame in &self.frames {
-            names.extend(frame.scopes.iter().flat_map(|scope| scope.keys().cloned()));
-            names.extend(frame.dims.iter().map(|(name, _)| name.clone()));
-        }
-        let mut file = Some(self.frame().file);
-        while let Some(at) = file {
-            names.extend(self.files[at].items.keys().cloned());
-            file = self.files[at].behind;
-        }
-        if let Some(data) = self.phase.data {
-            names.extend(self.program.data[data.index()].columns.iter().map(|column| column.name.clone()));
-        }
-        names.extend(super::intrinsics::Intrinsic::words().map(str::to_string));
         if self.phase.epoch_end {
             let figures = self.phase.figures.clone();
             if let Some(near) = nearest(name, figures.iter().map(String::as_str)) {
@@ -290,7 +276,6 @@ impl Checker<'_> {
                 );
             }
         }
-        names.sort();
         // Where columns are in error any name may be one of them, except that of something called.
         if self.files[self.frame().file].missing.is_some() || self.unparsed.binds(name) {
             return Value::Unknown;
@@ -312,7 +297,7 @@ impl Checker<'_> {
             );
         }
         let mut diagnostic = Diagnostic::new(Code::E0201, format!("unknown name `{name}`"), span);
-        if let Some(near) = nearest(name, names.iter().map(String::as_str)) {
+        if let Some(near) = self.near_name(name) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(span, near);
         } else if let Some(help) = self.unknown_help(name) {
             diagnostic = diagnostic.help(help);
@@ -326,33 +311,9 @@ impl Checker<'_> {
         if let Some(data) = owner.filter(|_| self.phase.data.is_none()) {
             return Some(format!("it is a column of `{0}`: say which rows with `on {0}.train`", data.name));
         }
-        ["w", "g", "t", "loss"].contains(&name).then(|| "an optimiser sees `w`, `g`, `t` and `loss`; a train has its figures in `every`, `stop` and `keep`".to_string())
-    }
-
-    /// A statement further down in the file that binds `name`, and whether it defines a model.
-    fn bound_later(&self, name: &str) -> Option<(Span, bool)> {
-        use crate::syntax::ast::StmtKind;
-        let file = self.files[self.frame().file].ast.clone();
-        let defined = |stmt: &crate::syntax::ast::Stmt| match &stmt.kind {
-            StmtKind::Model(definition) => (definition.name.text == name).then_some((definition.name.span, true)),
-            _ => None,
-        };
-        let bound = |stmt: &crate::syntax::ast::Stmt| match &stmt.kind {
-            StmtKind::Let { pattern, .. } => named_in(pattern, name),
-            StmtKind::Param(list) | StmtKind::State(list) => {
-                list.iter().find(|declared| declared.name.text == name).map(|declared| declared.name.span)
-            }
-            StmtKind::Data { name: bound, .. } if bound.text == name => Some(bound.span),
-            _ => None,
-        };
-        file.stmts.iter().find_map(|stmt| defined(stmt).or_else(|| bound(stmt).map(|span| (span, false))))
-    }
-}
-
-/// Where a pattern binds a name.
-fn named_in(pattern: &crate::syntax::ast::Pattern, name: &str) -> Option<Span> {
-    match pattern {
-        crate::syntax::ast::Pattern::Name(bound) => (bound.text == name).then_some(bound.span),
-        crate::syntax::ast::Pattern::Tuple(parts, _) => parts.iter().find_map(|part| named_in(part, name)),
+        ["w", "g", "t", "loss"].contains(&name).then(|| {
+            "an optimiser sees `w`, `g`, `t` and `loss`; a train has its figures in `every`, `stop` and `keep`"
+                .to_string()
+        })
     }
 }

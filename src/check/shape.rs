@@ -293,10 +293,10 @@ impl Checker<'_> {
                     return None;
                 }
                 let count = self.program.atoms.show(&self.program.atoms.resolve(&wanted));
-                let message = format!("{what} has classes 0..{have}, but there are {count} here");
+                let message = format!("{what} has {have} classes, and there are {count} here");
                 let name = self.program.atoms.show(&wanted);
                 let help = "a model's last layer has as many outputs as there are classes";
-                let diagnostic = Diagnostic::new(Code::E0304, message, span).here(format!("{name} would be {have}"));
+                let diagnostic = Diagnostic::new(Code::E0304, message, span).here(format!("`{name}` would be {have}"));
                 if wanted.as_atom().is_some() { diagnostic.help(help) } else { diagnostic }
             }
         };

@@ -187,10 +187,9 @@ impl Checker<'_> {
             return Value::Slot(SlotValue { slot, elem, shape });
         };
         let instance = self.frame().owner;
-        let existing = self.instances[instance.0 as usize].slots.iter().find(|(known, _)| *known == name.text).cloned();
-        if let Some((_, slot)) = existing
-            && self.frame().kind == FrameKind::Layer
-        {
+        let applied_before = self.frame().kind == FrameKind::Layer;
+        let mut known = self.instances[instance.0 as usize].slots.iter().filter(|_| applied_before);
+        if let Some((_, slot)) = known.find(|(known, _)| *known == name.text).cloned() {
             return self.same_slot(declared, slot, elem, shape, &sizes);
         }
         let path = self.slot_path(instance, &name.text);
@@ -223,6 +222,7 @@ impl Checker<'_> {
             return self.report(
                 Diagnostic::new(Code::E0408, message, declared.name.span)
                     .also(known.applied, "its sizes were fixed by this application")
+                    .also(self.instances[self.frame().owner.0 as usize].made, "the instance was made here")
                     .help("an instance has one set of parameters: make a second one for other sizes"),
             );
         }

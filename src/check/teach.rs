@@ -44,10 +44,16 @@ impl Checker<'_> {
     fn doubled_nonlinearity(&mut self, nodes: &[NodeId]) {
         for &node in nodes {
             if self.is_unary(node, Unary::Softplus)
-                && let Some(found) = self.behind(self.operand(node, 0), |checker, node| checker.is_unary(node, Unary::Logistic))
+                && let Some(found) =
+                    self.behind(self.operand(node, 0), |checker, node| checker.is_unary(node, Unary::Logistic))
             {
                 let message = "a sigmoid before a loss that takes logits";
-                self.advise_logits(message, found, node, "this loss applies the sigmoid itself: give it what the sigmoid was given");
+                self.advise_logits(
+                    message,
+                    found,
+                    node,
+                    "this loss applies the sigmoid itself: give it what the sigmoid was given",
+                );
             }
             if self.is_unary(node, Unary::Exp)
                 && let Some(Op::Binary(Binary::Sub)) = self.primitive(self.operand(node, 0))
@@ -55,7 +61,12 @@ impl Checker<'_> {
                     self.behind(self.operand(self.operand(node, 0), 0), |checker, node| checker.is_softmax(node))
             {
                 let message = "a softmax before a loss that takes logits";
-                self.advise_logits(message, found, node, "this loss applies the softmax itself: give it what the softmax was given");
+                self.advise_logits(
+                    message,
+                    found,
+                    node,
+                    "this loss applies the softmax itself: give it what the softmax was given",
+                );
             }
         }
     }
@@ -121,8 +132,12 @@ impl Checker<'_> {
             let slot = self.program.slot(slot).clone();
             let place = if self.prelude.contains(&slot.span.file) { slot.applied } else { slot.span };
             self.report(
-                Diagnostic::new(Code::W0804, format!("the weights `{}` of a hidden layer start at zero", slot.path), place)
-                    .help("all units of the layer get the same gradient and stay equal: draw them, `~ glorot_uniform`"),
+                Diagnostic::new(
+                    Code::W0804,
+                    format!("the weights `{}` of a hidden layer start at zero", slot.path),
+                    place,
+                )
+                .help("all units of the layer get the same gradient and stay equal: draw them, `~ glorot_uniform`"),
             );
         }
     }
@@ -198,7 +213,8 @@ impl Checker<'_> {
     fn is_softmax(&self, node: NodeId) -> bool {
         let Some(Op::Binary(Binary::Div)) = self.primitive(node) else { return false };
         let top = self.operand(node, 0);
-        let sum = self.behind(self.operand(node, 1), |checker, node| matches!(checker.primitive(node), Some(Op::Sum { .. })));
+        let sum =
+            self.behind(self.operand(node, 1), |checker, node| matches!(checker.primitive(node), Some(Op::Sum { .. })));
         self.is_unary(top, Unary::Exp) && sum.is_some_and(|sum| self.operand(sum, 0) == top)
     }
 
@@ -211,7 +227,9 @@ impl Checker<'_> {
                 .get(data.index())
                 .and_then(|data| data.columns.get(*column))
                 .is_some_and(|column| column.classes.is_some()),
-            (_, Some(Op::Broadcast { .. } | Op::Reshape { .. } | Op::Convert(_))) => self.is_class(self.operand(node, 0)),
+            (_, Some(Op::Broadcast { .. } | Op::Reshape { .. } | Op::Convert(_))) => {
+                self.is_class(self.operand(node, 0))
+            }
             (_, Some(Op::Compare(_))) => self.program.node(node).operands.iter().any(|operand| self.is_class(*operand)),
             _ => false,
         }
@@ -238,11 +256,18 @@ impl Checker<'_> {
 fn bound_names(stmt: &Stmt, into: &mut Vec<(String, Span, &'static str)>) {
     match &stmt.kind {
         StmtKind::Let { pattern: Pattern::Name(name), .. } => into.push((name.text.clone(), name.span, "`let`")),
-        StmtKind::Param(list) => into.extend(list.iter().map(|declared| (declared.name.text.clone(), declared.name.span, "parameter"))),
-        StmtKind::Fn(definition) | StmtKind::Layer(definition) | StmtKind::Model(definition) | StmtKind::Optimizer(definition) => {
+        StmtKind::Param(list) => {
+            into.extend(list.iter().map(|declared| (declared.name.text.clone(), declared.name.span, "parameter")))
+        }
+        StmtKind::Fn(definition)
+        | StmtKind::Layer(definition)
+        | StmtKind::Model(definition)
+        | StmtKind::Optimizer(definition) => {
             bound_in(&definition.body, into);
         }
-        StmtKind::Train { body, .. } | StmtKind::Phase { body, .. } | StmtKind::Every { body, .. } => bound_in(body, into),
+        StmtKind::Train { body, .. } | StmtKind::Phase { body, .. } | StmtKind::Every { body, .. } => {
+            bound_in(body, into)
+        }
         _ => {}
     }
 }

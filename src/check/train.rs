@@ -191,16 +191,7 @@ impl Checker<'_> {
                 None => 1,
             };
             let stmts: Vec<Stmt> = sorted.shared.iter().cloned().chain(stmts.iter().cloned()).collect();
-            self.train_phase(
-                &mut train,
-                at,
-                word,
-                times,
-                &stmts,
-                (data, rows),
-                subject.as_ref(),
-                validated,
-            );
+            self.train_phase(&mut train, at, word, times, &stmts, (data, rows), subject.as_ref(), validated);
         }
         if !self.unparsed.within(span) {
             self.check_length(&train, &sorted, broken);
@@ -339,8 +330,15 @@ impl Checker<'_> {
 
     /// A phase's statements in the mode of `self.phase`.
     pub(super) fn elaborate(&mut self, stmts: &[Stmt], subject: Option<&Value>, training: bool) -> Elaborated {
-        let mut result =
-            Elaborated { writes: Vec::new(), loss: None, watches: Vec::new(), trained: Vec::new(), columns: false, failed: Vec::new(), output: None };
+        let mut result = Elaborated {
+            writes: Vec::new(),
+            loss: None,
+            watches: Vec::new(),
+            trained: Vec::new(),
+            columns: false,
+            failed: Vec::new(),
+            output: None,
+        };
         let frame = self.frame_mut();
         frame.counters.clear();
         self.scoped(|checker| {
@@ -455,7 +453,8 @@ impl Checker<'_> {
 
     fn check_length(&mut self, train: &Train, sorted: &Sorted, broken: bool) {
         // An objective in error may have named columns.
-        let columns = broken || train.phases.iter().any(|phase| phase.columns || phase.loss.is_none() && phase.writes.is_empty());
+        let columns =
+            broken || train.phases.iter().any(|phase| phase.columns || phase.loss.is_none() && phase.writes.is_empty());
         match (sorted.epochs, sorted.steps) {
             (None, None) if sorted.timed => {}
             (None, None) => {
@@ -475,9 +474,7 @@ impl Checker<'_> {
                     Some(_) => "nothing in this train names a column, so no epoch ever ends",
                     None => "a train without data has no epochs",
                 };
-                self.report(
-                    Diagnostic::new(Code::E0501, message, place).help("say how many steps: `steps 1000`"),
-                );
+                self.report(Diagnostic::new(Code::E0501, message, place).help("say how many steps: `steps 1000`"));
             }
             _ => {}
         }
@@ -486,7 +483,9 @@ impl Checker<'_> {
     /// `every`, `stop`, `keep`.
     fn train_rules(&mut self, train: &mut Train, sorted: &Sorted, place: (Option<DataId>, AtomId)) {
         let mut figures: Vec<String> = train.figures.iter().map(|figure| figure.name.clone()).collect();
-        figures.extend(train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)));
+        figures.extend(
+            train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)),
+        );
         // Those in error have a name all the same, so that only wrong names are reported.
         for failed in std::mem::take(&mut self.failed_figures) {
             if self.validated != Some(false) {
@@ -494,7 +493,13 @@ impl Checker<'_> {
             }
             figures.push(failed);
         }
-        let fresh = |checker: &Self| Phase { data: None, rows: None, figures: figures.clone(), epoch_end: true, ..checker.phase_at(place.0, place.1, false) };
+        let fresh = |checker: &Self| Phase {
+            data: None,
+            rows: None,
+            figures: figures.clone(),
+            epoch_end: true,
+            ..checker.phase_at(place.0, place.1, false)
+        };
         for stmt in &sorted.every {
             self.phase = fresh(self);
             self.every(train, stmt);

@@ -13,8 +13,21 @@ use crate::source::Span;
 /// Lines above an error that may belong to its statement.
 const LOOK_BACK: usize = 60;
 /// Words that begin a statement which binds a name.
-const HEADS: &[&str] =
-    &["let", "param", "state", "const", "fn", "layer", "model", "optimizer", "data", "train", "import", "for", "record"];
+const HEADS: &[&str] = &[
+    "let",
+    "param",
+    "state",
+    "const",
+    "fn",
+    "layer",
+    "model",
+    "optimizer",
+    "data",
+    "train",
+    "import",
+    "for",
+    "record",
+];
 
 /// What is missing from the trees.
 #[derive(Debug, Default)]
@@ -47,7 +60,7 @@ impl Checker<'_> {
             let place = error.primary.span;
             let start = (place.start as usize).min(text.len());
             for line in statement(text, start) {
-                self.unparsed.names.extend(words(line).map(str::to_string));
+                self.unparsed.names.extend(bound(line).into_iter().map(str::to_string));
             }
             self.unparsed.places.push(place);
         }
@@ -71,6 +84,29 @@ fn statement(text: &str, at: usize) -> Vec<&str> {
         lines.truncate(1);
     }
     lines
+}
+
+/// Names that a line may bind: after a head, before `=`, `~` or `:`, and all of a pattern.
+fn bound(line: &str) -> Vec<&str> {
+    let code = line.split('#').next().unwrap_or_default();
+    let all: Vec<&str> = words(code).collect();
+    let head = all.first().copied().unwrap_or_default();
+    let mut names: Vec<&str> = Vec::new();
+    if HEADS.contains(&head) {
+        names.extend(all.get(1));
+    }
+    if head == "let" || head == "for" {
+        names.extend(words(code.split(['=']).next().unwrap_or_default()));
+    }
+    for (at, _) in code.match_indices(['=', '~', ':']) {
+        names.extend(code.get(..at).and_then(|before| words(before.get(last_blank(before)..)?).last()));
+    }
+    names
+}
+
+/// Where the last word of a text begins, blanks behind it not counted.
+fn last_blank(text: &str) -> usize {
+    text.trim_end().rfind(|c: char| c.is_whitespace() || c == ',').map_or(0, |at| at)
 }
 
 fn words(line: &str) -> impl Iterator<Item = &str> {

@@ -61,6 +61,7 @@ impl Checker<'_> {
         self.frame_mut().emits.push((Vec::new(), Vec::new()));
         let mut finals = Vec::new();
         for turn in 0..total {
+            self.spend(1, span);
             if self.exhausted {
                 break;
             }
@@ -112,7 +113,8 @@ impl Checker<'_> {
         match total {
             Some(total) if total <= TURN_LIMIT => total,
             _ => {
-                let message = format!("this loop has more than {TURN_LIMIT} turns, each of which becomes a copy of its body");
+                let message =
+                    format!("this loop has more than {TURN_LIMIT} turns, each of which becomes a copy of its body");
                 self.exhaust(message, span);
                 0
             }
@@ -127,13 +129,14 @@ impl Checker<'_> {
         carried: Vec<Value>,
         turns: usize,
         body: &Block,
-        _span: Span,
+        span: Span,
     ) -> Value {
         let mut values = Vec::new();
         if !emitted.is_empty() {
             let each = emitted.len() / turns.max(1);
             for which in 0..each {
-                values.push(Value::List(emitted.iter().skip(which).step_by(each).cloned().collect::<Vec<_>>().into()));
+                let items = emitted.iter().skip(which).step_by(each).cloned().collect();
+                values.push(self.bounded(items, Value::List, span));
             }
         } else if turns == 0 && body.stmts.iter().any(|stmt| matches!(stmt.kind, crate::syntax::ast::StmtKind::Emit(_)))
         {
@@ -202,9 +205,8 @@ impl Checker<'_> {
         }
         if times > TURN_LIMIT as i64 {
             let message = format!("{times} turns are unrolled into as many copies of the stages");
-            return self.report(
-                Diagnostic::new(Code::E0703, message, count.span).help(format!("at most {TURN_LIMIT} turns")),
-            );
+            return self
+                .report(Diagnostic::new(Code::E0703, message, count.span).help(format!("at most {TURN_LIMIT} turns")));
         }
         self.in_loop("repeat", |checker| {
             let counters = checker.frame().counters.clone();
@@ -213,8 +215,9 @@ impl Checker<'_> {
                     *last = turn as u32;
                 }
                 checker.frame_mut().counters = counters.clone();
+                checker.spend(1, count.span);
                 if checker.exhausted {
-                    break;
+                    return Value::Unknown;
                 }
                 for stage in stages {
                     value = checker.stage(value, from, stage);

@@ -125,18 +125,6 @@ pub enum DefKind {
     Optimizer,
 }
 
-impl DefKind {
-    /// As in the source.
-    pub fn word(self) -> &'static str {
-        match self {
-            DefKind::Fn => "fn",
-            DefKind::Layer => "layer",
-            DefKind::Model => "model",
-            DefKind::Optimizer => "optimizer",
-        }
-    }
-}
-
 /// A definition with where it stands.
 #[derive(Clone, Debug)]
 pub struct Def {
@@ -144,8 +132,6 @@ pub struct Def {
     pub kind: DefKind,
     /// Its text.
     pub ast: Rc<ast::Definition>,
-    /// The `##` lines.
-    pub doc: Option<String>,
     /// The file whose names it sees.
     pub file: usize,
     /// Its own check found errors: uses stay silent.
@@ -260,15 +246,15 @@ pub struct Instance {
     pub settings: Vec<Value>,
     /// `Mlp.dense1`
     pub path: String,
-    /// Who made it.
-    pub parent: Option<InstanceId>,
     /// Parameters and states by name.
     pub slots: Vec<(String, SlotValue)>,
     /// Instances it made, by name within it.
     pub children: Vec<(String, InstanceId)>,
+    /// Their names, and under `template#` the last number given to one without a name.
+    pub names: std::collections::HashMap<String, u32>,
     /// The same by the place that made them.
     pub places: std::collections::HashMap<(Span, Vec<u32>), InstanceId>,
-    /// Where it was made, and where first applied.
+    /// Where it was made.
     pub made: Span,
     /// The first application.
     pub applied: Option<Span>,

@@ -5,10 +5,10 @@
 //! then in the current folder, then in the folder that `NNC_DATA` names, and the
 //! first that exists is the one meant, in checking and in running.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::check::{Schema, SchemaColumn, SchemaError, World, typed};
 use crate::source::FileId;
@@ -24,13 +24,13 @@ pub struct FileWorld {
     /// The program's folder.
     folder: PathBuf,
     /// Schemas by what they are of, so that no file is looked at twice.
-    schemas: RefCell<HashMap<String, Schema>>,
+    schemas: Mutex<HashMap<String, Schema>>,
 }
 
 impl FileWorld {
     /// That of the program at `path`.
     pub fn new(path: &Path) -> Self {
-        FileWorld { folder: folder_of(path), schemas: RefCell::default() }
+        FileWorld { folder: folder_of(path), schemas: Mutex::default() }
     }
 
     /// The same source with the path that was found. One that is nowhere stands in the program's folder.
@@ -40,6 +40,11 @@ impl FileWorld {
             typed::Source::Idx { path } => typed::Source::Idx { path: self.find(path) },
             typed::Source::Literal { .. } | typed::Source::Generated { .. } => source.clone(),
         }
+    }
+
+    /// What was read so far: the checker asks from a thread of its own.
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Schema>> {
+        self.schemas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, path: &str) -> String {
@@ -69,11 +74,11 @@ impl World for FileWorld {
     fn schema(&self, source: &typed::Source) -> Result<Schema, SchemaError> {
         let source = self.located(source);
         let key = format!("{source:?}");
-        if let Some(schema) = self.schemas.borrow().get(&key) {
+        if let Some(schema) = self.known().get(&key) {
             return Ok(schema.clone());
         }
         let schema = read_schema(&source).map_err(schema_error)?;
-        self.schemas.borrow_mut().insert(key, schema.clone());
+        self.known().insert(key, schema.clone());
         Ok(schema)
     }
 

@@ -21,6 +21,9 @@ use crate::source::{FileId, Span};
 /// How deep an expression's tree may be, blocks included.
 const MAX_TREE_DEPTH: usize = 2 * layout::MAX_DEPTH;
 
+/// How many statements a file may have: each costs some microseconds.
+const MAX_STATEMENTS: usize = 500_000;
+
 #[derive(pest_derive::Parser)]
 #[grammar = "../grammar/nnc.pest"]
 struct Grammar;
@@ -31,6 +34,11 @@ type Node<'t> = Pair<'t, Rule>;
 pub fn file(file: FileId, layout: &Layout) -> (ast::File, Vec<Diagnostic>) {
     let mut parser = Parser { file, layout, diagnostics: Vec::new() };
     let mut tree = ast::File::default();
+    if let Some(first) = layout.statements.get(MAX_STATEMENTS) {
+        let message = format!("the file has {} statements; at most {MAX_STATEMENTS} are read", layout.statements.len());
+        let span = Span::new(file, first.start, first.end);
+        return (tree, vec![Diagnostic::new(Code::E0118, message, span).help("numbers belong into a data file")]);
+    }
     for (index, statement) in layout.statements.iter().enumerate() {
         if index == 0 {
             tree.version = parser.version(statement);
@@ -129,7 +137,9 @@ struct Cut<'l> {
 
 impl<'l> Cut<'l> {
     fn new(text: &str, statement: &'l layout::Statement) -> Self {
-        let mut cut = Cut { text: String::new(), origins: vec![(0, statement.start)], statement };
+        let text_length = statement.end - statement.start - statement.holes.iter().map(Hole::inside).sum::<usize>();
+        let text_room = String::with_capacity(text_length);
+        let mut cut = Cut { text: text_room, origins: vec![(0, statement.start)], statement };
         let mut from = statement.start;
         for hole in &statement.holes {
             let (start, end) = hole.extent();
@@ -144,6 +154,9 @@ impl<'l> Cut<'l> {
 
     /// The file's offset of an offset in the cut text.
     fn origin(&self, at: usize) -> usize {
+        if let [(_, origin)] = self.origins.as_slice() {
+            return origin + at;
+        }
         let index = self.origins.partition_point(|(cut, _)| *cut <= at).max(1) - 1;
         let (cut, origin) = self.origins[index];
         origin + (at - cut)

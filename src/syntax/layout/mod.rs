@@ -66,6 +66,12 @@ impl Hole {
             Hole::Text(text) => (text.start, text.end),
         }
     }
+
+    /// How many bytes stand between its first and its last.
+    pub fn inside(&self) -> usize {
+        let (start, end) = self.extent();
+        (end - start).saturating_sub(2)
+    }
 }
 
 /// The extent of a `{ }` block.

@@ -172,6 +172,11 @@ impl<'l> Reader<'_, 'l> {
     }
 
     fn number(&mut self, written: &str, span: Span) -> ExprKind {
+        // Up to fifteen digits are exact in both types.
+        if written.len() <= 15 && written.bytes().all(|byte| byte.is_ascii_digit()) {
+            let int = written.bytes().fold(0, |int, digit| int * 10 + i64::from(digit - b'0'));
+            return ExprKind::Number { value: int as f64, int: Some(int) };
+        }
         let plain: String = written.chars().filter(|c| *c != '_').collect();
         let value = plain.parse().unwrap_or(f64::INFINITY);
         let integer = plain.bytes().all(|byte| byte.is_ascii_digit());

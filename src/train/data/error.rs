@@ -76,7 +76,7 @@ impl fmt::Display for DataError {
             place += &format!(":{row}");
         }
         // A message that names the file itself needs no place before it.
-        if !place.is_empty() && !(self.row.is_none() && self.message.contains(&place)) {
+        if !place.is_empty() && (self.row.is_some() || !self.message.contains(&place)) {
             write!(f, "{place}: ")?;
         }
         if let Some(column) = &self.column {
