@@ -2,6 +2,7 @@
 //! through the whole way down, against the graph in f64 within the bound that
 //! the ops' stated accuracies give; fused or not, memory shared or not, bits
 //! equal to the loops interpreter. Then random graphs.
+#![allow(clippy::unwrap_used)]
 
 mod bounds;
 pub mod compiled;

@@ -1,5 +1,6 @@
 //! Suite: loops_text. The text form of the loops IR carries all its meaning:
 //! read back and printed again it is the same text, and it computes the same.
+#![allow(clippy::unwrap_used)]
 
 use crate::fuse::nets;
 use crate::ir::cases;

@@ -1,6 +1,7 @@
 //! Suite: steps. Whole training steps of programs in the language: machine code
 //! against the loops interpreter, threads, the order of chunks, the memory plan:
 //! all bits equal. How many kernels a step takes, and that it allocates nothing.
+#![allow(clippy::unwrap_used)]
 
 mod allocations;
 mod programs;
