@@ -44,7 +44,8 @@ fn on_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 /// Holds what was found against the time and the number of errors that are allowed.
 fn judge(name: &str, text: &str, began: Instant, found: &[Diagnostic], errors: &RangeInclusive<usize>) {
     let seconds = began.elapsed().as_secs_f64();
-    let count = found.len();
+    // What a teacher would say of such a program is no matter here.
+    let count = found.iter().filter(|diagnostic| diagnostic.is_error()).count();
     assert!(errors.contains(&count), "{name}: {count} errors, first {:?}", found.first());
     for diagnostic in found.iter().filter(|diagnostic| diagnostic.primary.span.file == FileId(0)) {
         let span = diagnostic.primary.span;
@@ -166,14 +167,15 @@ fn lines_of_ten_megabytes() {
     if cfg!(debug_assertions) {
         return;
     }
-    parse_hostile("sum", format!("let x = 1{}\n", "+1".repeat(5_000_000)), 0..=0);
-    parse_hostile("names", format!("let x = a{}\n", "*abcdefgh".repeat(1_100_000)), 0..=0);
+    parse_hostile("sum", format!("let x = 1{}\n", "+1".repeat(5_000_000)), 1..=1);
+    parse_hostile("names", format!("let x = a{}\n", "*abcdefgh".repeat(1_100_000)), 1..=1);
     parse_hostile("text", format!("print \"{}\"\n", "a".repeat(10_000_000)), 0..=0);
-    parse_hostile("word", "a".repeat(10_000_000), 0..=0);
+    parse_hostile("word", "a".repeat(10_000_000), 1..=1);
     parse_hostile("brackets", "(".repeat(10_000_000), 1..=1);
-    parse_hostile("list", format!("let x = [{}]\n", "1, ".repeat(3_300_000)), 0..=0);
+    parse_hostile("list", format!("let x = [{}]\n", "1, ".repeat(3_300_000)), 1..=1);
     parse_hostile("statements", "a;".repeat(5_000_000), 1..=1);
     parse_hostile("comment", format!("#{}\n", "a".repeat(10_000_000)), 0..=0);
+    parse_hostile("sum under the limit", format!("let x = 1{}\n", "+1".repeat(2_000_000)), 0..=0);
     parse_hostile("late error", format!("let x = 1{} )\n", "+1".repeat(5_000_000)), 1..=1);
 }
 
@@ -310,7 +312,7 @@ fn checked_lines_of_ten_megabytes() {
     if cfg!(debug_assertions) {
         return;
     }
-    check_hostile("checked sum", format!("let x = 1{}\n", "+1".repeat(5_000_000)), 0..=0);
-    check_hostile("checked list", format!("let x = [{}]\n", "1, ".repeat(3_300_000)), 0..=0);
+    check_hostile("checked sum", format!("let x = 1{}\n", "+1".repeat(5_000_000)), 1..=1);
+    check_hostile("checked list", format!("let x = [{}]\n", "1, ".repeat(3_300_000)), 1..=1);
     check_hostile("checked text", format!("print \"{}\"\n", "a".repeat(10_000_000)), 0..=0);
 }

@@ -17,6 +17,9 @@ use crate::syntax::ast::{Arg, CallArg, Expr, ExprKind, Name, Stmt, StmtKind};
 /// An evaluated argument: its name if given, its value, its place.
 pub(super) type Given = (Option<Name>, Value, Span);
 
+/// A layer inside of so many of its own kind makes itself.
+const SELF_LIMIT: usize = 32;
+
 /// Calls nested deeper than this are an error: definitions cannot recur, but templates can be passed around.
 const CALL_LIMIT: usize = 256;
 /// What a call costs, in expressions.
@@ -168,7 +171,9 @@ impl Checker<'_> {
         if def.broken {
             return false;
         }
-        let recurs = self.inlining.contains(&definition) && def.kind == DefKind::Fn;
+        // A layer may be given another of its own kind as a setting, a few deep; a function never meets itself.
+        let met = self.inlining.iter().filter(|inlined| **inlined == definition).count();
+        let recurs = met > if def.kind == DefKind::Fn { 0 } else { SELF_LIMIT };
         if !recurs && self.frames.len() > CALL_LIMIT {
             return self.too_deep(span);
         }

@@ -66,7 +66,7 @@ codes! {
     E0115 "unexpected character"
     E0116 "not a number"
     E0117 "nested too deep"
-    E0118 "not a text file"
+    E0118 "not a text file, or too large"
     E0119 "a form that needs brackets"
     E0120 "not a size"
     E0201 "unknown name"

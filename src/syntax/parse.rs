@@ -24,6 +24,9 @@ const MAX_TREE_DEPTH: usize = 2 * layout::MAX_DEPTH;
 /// How many statements a file may have: each costs some microseconds.
 const MAX_STATEMENTS: usize = 500_000;
 
+/// How long a statement may be, texts and blocks in it not counted: the tree takes many times as much.
+const MAX_STATEMENT: usize = 4 << 20;
+
 #[derive(pest_derive::Parser)]
 #[grammar = "../grammar/nnc.pest"]
 struct Grammar;
@@ -99,6 +102,14 @@ impl<'l> Parser<'l> {
             return None;
         }
         let cut = Cut::new(&self.layout.text, statement);
+        if cut.text.len() > MAX_STATEMENT {
+            let message =
+                format!("a statement of {} MB; at most {} MB are read", cut.text.len() >> 20, MAX_STATEMENT >> 20);
+            let span = self.span_of(statement);
+            let begin = Span { end: span.start + self.head_length(span), ..span };
+            self.diagnostics.push(Diagnostic::new(Code::E0118, message, begin).help("numbers belong into a data file"));
+            return None;
+        }
         match Grammar::parse(rule, &cut.text) {
             Ok(mut nodes) => {
                 let node = nodes.next()?;
@@ -120,6 +131,13 @@ impl<'l> Parser<'l> {
         let node = Grammar::parse(Rule::version, text).ok()?.next()?;
         let number = node.into_inner().next()?.as_str().parse().ok()?;
         Some((number, self.span_of(statement)))
+    }
+
+    /// Bytes of the first word of a span.
+    fn head_length(&self, span: Span) -> u32 {
+        let text = self.layout.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        let word = text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+        word.len().min(80) as u32
     }
 
     fn span_of(&self, statement: &layout::Statement) -> Span {

@@ -1,0 +1,139 @@
+//! Values of the file that outlive what they were computed from, and the rows
+//! of a part that a statement has at hand.
+
+use super::Checker;
+use super::scope::Binding;
+use super::typed::{Action, ActionKind, Eval, Part};
+use super::value::{SlotValue, Tensor, Value};
+use crate::diag::Code;
+use crate::ir::{Owner, Type};
+use crate::source::Span;
+use crate::syntax::ast::{Expr, Pattern};
+
+impl Checker<'_> {
+    /// A file-level name: if what it was computed from has been written since, its value is kept from then.
+    pub(super) fn current_value(&mut self, binding: Binding, name: &str) -> Value {
+        let Value::Tensor(tensor) = &binding.value else { return binding.value };
+        if binding.writes == self.writes || self.open {
+            return binding.value;
+        }
+        if !self.is_outdated(tensor.node) {
+            return binding.value;
+        }
+        let Some(kept) = self.keep_value(tensor, name, binding.statement, binding.span) else { return Value::Unknown };
+        self.rebind(name, kept.clone());
+        kept
+    }
+
+    /// Stores a value at the end of `statement` in a slot of its own.
+    fn keep_value(&mut self, tensor: &Tensor, name: &str, statement: usize, span: Span) -> Option<Value> {
+        let sizes = self.numbers_of(&tensor.shape)?;
+        let path = self.unique_path(format!("let {name}"));
+        let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
+        let eval = Eval { outputs: vec![tensor.node], on: None, seed: self.seed };
+        let action = Action { kind: ActionKind::Set { slots: vec![slot], eval }, span };
+        self.actions.push(((statement, 2), action));
+        let value = SlotValue { slot, elem: tensor.elem.clone(), shape: tensor.shape.clone() };
+        let read = self.read(&value, span);
+        Some(Value::Tensor(read))
+    }
+
+    fn rebind(&mut self, name: &str, value: Value) {
+        let writes = self.writes;
+        for frame in &mut self.frames {
+            for scope in frame.scopes.iter_mut().rev() {
+                if let Some(binding) = scope.get_mut(name) {
+                    binding.value = value;
+                    binding.writes = writes;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// `let p = e on part`: computed at once, over the whole part.
+    pub(super) fn let_on(&mut self, pattern: &Pattern, value: &Expr, on: &Expr, span: Span) {
+        let Some((part, rows)) = self.enter_part(on) else {
+            self.columns_unknown = true;
+            self.eval(value);
+            self.columns_unknown = false;
+            return self.bind_pattern(pattern, Value::Unknown);
+        };
+        let computed = self.eval(value);
+        let count = self.part_rows(&part);
+        self.leave_part();
+        let Some(tensor) = self.tensor(&computed, value.span) else {
+            return self.bind_pattern(pattern, Value::Unknown);
+        };
+        let open = |atom| (atom == rows).then_some(count as i64);
+        let sizes: Option<Vec<usize>> = tensor
+            .shape
+            .iter()
+            .map(|dim| self.program.atoms.resolve_with(dim, &open).as_number().map(|size| size as usize))
+            .collect();
+        let Some(sizes) = sizes else { return self.bind_pattern(pattern, Value::Unknown) };
+        let path = self.unique_path(format!("let {}", self.statement));
+        let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
+        let eval = Eval { outputs: vec![tensor.node], on: Some((part, rows)), seed: self.seed };
+        self.act(ActionKind::Set { slots: vec![slot], eval }, span);
+        let seen = SlotValue { elem: tensor.elem, ..self.slot_value(slot) };
+        let read = self.read(&seen, span);
+        self.bind_pattern(pattern, Value::Tensor(Tensor { classes: tensor.classes, ..read }));
+    }
+
+    /// A `let` of what `evaluate` gave: computed at once, as its rows are at hand here only.
+    pub(super) fn keep_evaluated(&mut self, pattern: &Pattern, span: Span) {
+        let (Some(on), Pattern::Name(name)) = (self.phase.evaluated.take(), pattern) else { return };
+        let value = self.lookup(&name.text, name.span);
+        let kept = self.keep_leaves(value, &on, span);
+        self.bind(&name.text, kept, name.span);
+    }
+
+    fn keep_leaves(&mut self, value: Value, on: &(Part, super::dims::AtomId), span: Span) -> Value {
+        match value {
+            Value::Record(fields) => Value::Record(
+                fields
+                    .iter()
+                    .map(|(name, value)| (name.clone(), self.keep_leaves(value.clone(), on, span)))
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
+            Value::Tensor(tensor) => {
+                let Some(sizes) = self.numbers_of(&tensor.shape) else { return Value::Unknown };
+                let path = self.unique_path(format!("let {}", self.statement));
+                let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
+                let eval = Eval { outputs: vec![tensor.node], on: Some(on.clone()), seed: self.seed };
+                self.act(ActionKind::Set { slots: vec![slot], eval }, span);
+                Value::Tensor(self.read(&SlotValue { slot, elem: tensor.elem, shape: tensor.shape }, span))
+            }
+            other => other,
+        }
+    }
+
+    /// Brings the columns of a part into scope.
+    pub(super) fn enter_part(&mut self, on: &Expr) -> Option<(Part, super::dims::AtomId)> {
+        let value = self.eval(on);
+        let part = match value {
+            Value::Part(part) => part,
+            Value::Data(data) => Part { data, name: "all".to_string() },
+            Value::Unknown => return None,
+            other => {
+                let message = format!("`on` takes a part of a data set, this is {}", other.describe());
+                self.error(Code::E0604, message, on.span);
+                return None;
+            }
+        };
+        let rows = self.program.atoms.name("B", None, on.span);
+        self.phase.data = Some(part.data);
+        self.phase.rows = Some(super::dims::Dim::atom(rows));
+        self.frame_mut().dims.push(("B".to_string(), super::dims::Dim::atom(rows)));
+        Some((part, rows))
+    }
+
+    /// Ends the scope of a part's columns.
+    pub(super) fn leave_part(&mut self) {
+        self.frame_mut().dims.retain(|(name, _)| name != "B");
+        self.phase.data = None;
+        self.phase.rows = None;
+    }
+}
