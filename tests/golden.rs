@@ -430,6 +430,7 @@ fn batch_norm(table: &mut Table, name: &str, case: &Value) {
     let train = &ran.outcome.trains[0];
     let figures =
         train.records[0].iter().zip(&train.columns).filter(|(_, column)| *column != "epoch" && *column != "loss");
-    let worst_figure = figures.map(|(figure, _)| f64::from(*figure)).fold(0.0, f64::max);
+    let finite = |figure: f32| if figure.is_nan() { f64::INFINITY } else { f64::from(figure) };
+    let worst_figure = figures.map(|(figure, _)| finite(*figure)).fold(0.0, f64::max);
     table.add(name, worst(&ran).max(worst_figure));
 }
