@@ -1,4 +1,5 @@
 //! All integration suites, one binary.
+#![allow(clippy::unwrap_used)] // Suites may panic.
 mod cli;
 mod counting;
 mod data;

@@ -43,8 +43,11 @@ impl Report for Prints {
     }
 }
 
+/// A program that may run: its texts, itself, its warnings.
+pub type Checked = (SourceMap, typed::Program, Vec<Diagnostic>);
+
 /// Checks a text; on failure what is wrong, as codes and as a reader sees it. `name` says in which folder it stands.
-pub fn check(name: &str, text: &str) -> Result<(SourceMap, typed::Program, Vec<Diagnostic>), (Vec<String>, String)> {
+pub fn check(name: &str, text: &str) -> Result<Checked, (Vec<String>, String)> {
     let mut sources = SourceMap::default();
     let main = sources.add(name.to_string(), text);
     let (file, mut diagnostics) = syntax::parse(main, text);
