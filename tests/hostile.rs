@@ -12,9 +12,10 @@ use nnc::diag::Diagnostic;
 use nnc::source::{FileId, SourceMap};
 use nnc::syntax;
 
-/// Seconds that a text may take in release, and a line of 10 MB.
-const LIMIT: f64 = 1.0;
-const LONG_LINE_LIMIT: f64 = 3.0;
+/// Seconds. What is promised on an idle machine is 1 and 3 (`cargo test --release hostile -- --nocapture
+/// --test-threads 1` prints what was needed); a busy one must not fail, and what is quadratic still does.
+const LIMIT: f64 = 5.0;
+const LONG_LINE_LIMIT: f64 = 15.0;
 
 /// Files by number: each imports the next.
 struct Chain(usize);

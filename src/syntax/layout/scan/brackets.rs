@@ -32,6 +32,10 @@ impl Scanner<'_> {
         if self.depth <= MAX_DEPTH {
             return false;
         }
+        // Said where the limit is crossed, not at each of a million brackets beyond it.
+        if self.depth > MAX_DEPTH + 1 {
+            return true;
+        }
         let message = format!("nested more than {MAX_DEPTH} deep");
         let diagnostic = Diagnostic::new(Code::E0117, message, self.span(start, start + 1))
             .help("give the inner part a name with `let`, or make it a `fn`");
