@@ -8,7 +8,7 @@
 use super::error::DataError;
 use super::random::{Stream, key};
 use super::table::{Column, Table, Values};
-use crate::kernels::widen::widen;
+use crate::kernels::widen::widen_rows;
 
 /// The batches of one epoch of a part.
 #[derive(Clone, Debug)]
@@ -82,10 +82,7 @@ pub fn fill_column(column: &Column, rows: &[u32], buffer: &mut [u32]) {
         Values::F32(values) => gather(values, size, rows, buffer, f32::to_bits),
         Values::I32(values) => gather(values, size, rows, buffer, i32::cast_unsigned),
         Values::U8 { bytes, scale } => {
-            for (out, &row) in buffer.chunks_exact_mut(size.max(1)).zip(rows) {
-                let start = row as usize * size;
-                widen(&bytes[start..start + size], *scale, out);
-            }
+            widen_rows(bytes, size, rows, *scale, buffer);
         }
         Values::Text(_) => panic!("column {} holds texts, which compiled code cannot read", column.name),
     }
