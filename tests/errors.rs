@@ -141,32 +141,23 @@ fn no_mutant_panics_or_hangs() {
     assert!(problems.is_empty(), "{} of the mutants\n{}", problems.len(), problems[..problems.len().min(5)].join("\n"));
 }
 
-/// The most instructive programs, as a terminal shows what is wrong with them.
-const SHOWN: &[&str] = &[
-    "E0201-cyrillic-and-emoji",
-    "E0201-engineer",
-    "E0203-optimisers",
-    "E0207-model-below-its-use",
-    "E0301-residual",
-    "E0302-images-not-flattened",
-    "E0302-transposed-weights-in-a-layer",
-    "E0303-squeeze-forgotten",
-    "E0304-nine-outputs",
-    "E0304-swapped-arguments",
-    "E0308-inexact",
-    "E0502-val-without-part",
-    "E0601-train-on-missing-data",
-    "W0801-softmax",
-];
-
 #[test]
 fn diagnostics_look_as_they_should() {
-    for name in SHOWN {
-        let (file, text) = error_programs(&[name]).swap_remove(0);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/errors");
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .filter_map(|entry| entry.unwrap().file_name().into_string().ok()?.strip_suffix(".nn").map(str::to_string))
+        .filter(|name| name.len() > 5 && Code::parse(&name[..5]).is_some())
+        .collect();
+    names.sort();
+    for name in names {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.nn"))).unwrap();
         // The marks that say what is expected would stand in the picture.
         let text: String = text.lines().map(|line| format!("{}\n", line.split("  #").next().unwrap())).collect();
-        let (sources, diagnostics) = check_program(&file, &text);
-        insta::assert_snapshot!(*name, render::text(&sources, &diagnostics, false, 110));
+        let (sources, diagnostics) = check_program(&format!("{name}.nn"), &text);
+        // Wide enough that the length of this folder's path wraps no line.
+        let shown = render::text(&sources, &diagnostics, false, 400);
+        insta::assert_snapshot!(name, shown.replace(&folder.display().to_string(), "tests/errors"));
     }
 }
 
