@@ -220,7 +220,7 @@ struct Checker<'a> {
     trained: HashMap<InstanceId, Rc<train::Trained>>,
     /// What an optimiser's body sees, innermost last.
     optimizing: Vec<optimize::Optimizing>,
-    /// The lets of the file that hold computed values: their first value's writes count.
+    /// Trains so far, for the names of those without a subject.
     train_count: u32,
     /// The subject of the train at hand, or the whole of it.
     train_span: Span,

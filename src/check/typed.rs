@@ -87,7 +87,7 @@ pub struct Slot {
     pub path: String,
     /// Element type and shape in numbers.
     pub ty: Type,
-    /// Number of classes where it holds class numbers.
+    /// Who owns it, hence how long it lives.
     pub owner: Owner,
     /// Where it was declared.
     pub span: Span,
@@ -146,7 +146,7 @@ pub struct Action {
 pub enum ActionKind {
     /// Gives slots their first values: `outputs[i]` goes to `slots[i]`. Also file-level `next` and kept `let`s.
     Set { slots: Vec<SlotId>, eval: Eval },
-    /// Copies slots (`clone`).
+    /// Shows values.
     Print { eval: Eval, values: Vec<Shown> },
     /// Stops the run with a fault if output 0 (bool, any shape) is not all true. Other outputs are the two sides
     /// of a comparison, shown on failure.
