@@ -62,13 +62,10 @@ fn examples_in_explanations_are_as_wrong_as_they_say() {
 
 /// Programs that are right, and long: what is mutated.
 fn seeds() -> Vec<String> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut texts: Vec<(PathBuf, String)> = Vec::new();
     for folder in ["tests/syntax/ok", "tests/errors", "examples"] {
-        let Ok(entries) = std::fs::read_dir(root.join(folder)) else { continue };
-        let paths =
-            entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "nn"));
-        texts.extend(paths.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())));
+        let paths = super::programs::files_below(folder, "nn");
+        texts.extend(paths.into_iter().map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())));
     }
     texts.sort();
     texts.into_iter().map(|(_, text)| text).collect()

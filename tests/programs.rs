@@ -48,12 +48,17 @@ pub type Checked = (SourceMap, typed::Program, Vec<Diagnostic>);
 
 /// Checks a text; on failure what is wrong, as codes and as a reader sees it. `name` says in which folder it stands.
 pub fn check(name: &str, text: &str) -> Result<Checked, (Vec<String>, String)> {
+    check_set(name, text, &[])
+}
+
+/// As [`check`], with other values of constants.
+fn check_set(name: &str, text: &str, set: &[(String, f64)]) -> Result<Checked, (Vec<String>, String)> {
     let mut sources = SourceMap::default();
     let main = sources.add(name.to_string(), text);
     let (file, mut diagnostics) = syntax::parse(main, text);
     let world = FileWorld::new(Path::new(name));
     let unparsed = diagnostics.clone();
-    let options = check::Options { set: Vec::new(), seed: 0, unparsed: &unparsed, world: &world };
+    let options = check::Options { set: set.to_vec(), seed: 0, unparsed: &unparsed, world: &world };
     let (mut program, found) = check::check(&mut sources, main, file, &options);
     diagnostics.extend(found);
     if diagnostics.iter().any(Diagnostic::is_error) {
@@ -66,18 +71,23 @@ pub fn check(name: &str, text: &str) -> Result<Checked, (Vec<String>, String)> {
 
 /// Checks and runs a text; on failure what a reader would see.
 pub fn run_text(name: &str, text: &str, way: Way) -> Result<Ran, String> {
-    let (name, text) = (name.to_string(), text.to_string());
+    run_set(name, text, &[], way)
+}
+
+/// As [`run_text`], with other values of constants.
+pub fn run_set(name: &str, text: &str, set: &[(String, f64)], way: Way) -> Result<Ran, String> {
+    let (name, text, set) = (name.to_string(), text.to_string(), set.to_vec());
     // As the command does: deep programs need stack.
     std::thread::Builder::new()
         .stack_size(64 << 20)
-        .spawn(move || run_here(&name, &text, way))
+        .spawn(move || run_here(&name, &text, &set, way))
         .expect("a thread starts")
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn run_here(name: &str, text: &str, way: Way) -> Result<Ran, String> {
-    let (sources, program, warnings) = check(name, text).map_err(|(_, shown)| shown)?;
+fn run_here(name: &str, text: &str, set: &[(String, f64)], way: Way) -> Result<Ran, String> {
+    let (sources, program, warnings) = check_set(name, text, set).map_err(|(_, shown)| shown)?;
     let folder = Folder::new();
     let options = RunOptions {
         engine: way.engine,
@@ -132,6 +142,24 @@ pub fn files_in(folder: &str, ending: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut found: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
     found.retain(|path| path.extension().is_some_and(|found| found == ending));
+    found.sort();
+    found
+}
+
+/// The files with an ending in a folder and the folders below it, by path.
+pub fn files_below(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+        for path in entries.map(|entry| entry.expect("an entry").path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| found == ending) {
+                found.push(path);
+            }
+        }
+    }
     found.sort();
     found
 }
