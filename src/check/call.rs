@@ -437,11 +437,15 @@ impl Checker<'_> {
         InstanceId(self.instances.len() as u32 - 1)
     }
 
+    /// What the loops around put before a name: `repeat1[0].`.
+    pub(super) fn loops_prefix(&self) -> String {
+        let frame = self.frame();
+        frame.loops.iter().zip(&frame.unroll).map(|(name, turn)| format!("{name}[{turn}].")).collect()
+    }
+
     /// `let` name, or template name and number, after the loops around: `repeat1[0].attention1`.
     fn instance_name(&mut self, owner: InstanceId, template: &str, hint: &str) -> String {
-        let frame = self.frame();
-        let prefix: String =
-            frame.loops.iter().zip(&frame.unroll).map(|(name, turn)| format!("{name}[{turn}].")).collect();
+        let prefix = self.loops_prefix();
         let taken = |name: &str| self.instances[owner.0 as usize].names.contains_key(name);
         if !hint.is_empty() && !taken(&format!("{prefix}{hint}")) {
             return format!("{prefix}{hint}");

@@ -341,7 +341,12 @@ impl Checker<'_> {
             key.push_str(&format!("[{turn}]"));
         }
         let place = self.place_key(key);
-        let node = self.push(Kind::Random { place }, Vec::new(), Type::new(crate::ir::DType::F32, shape.clone()), span);
+        let node = self.push(
+            Kind::Random { place, seed: None },
+            Vec::new(),
+            Type::new(crate::ir::DType::F32, shape.clone()),
+            span,
+        );
         Value::Tensor(Tensor { node, elem: Elem::F32, shape, classes: None })
     }
 

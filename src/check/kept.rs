@@ -2,8 +2,8 @@
 //! of a part that a statement has at hand.
 
 use super::Checker;
-use super::scope::Binding;
-use super::typed::{Action, ActionKind, Eval, Part};
+use super::scope::{Binding, FrameKind};
+use super::typed::{Action, ActionKind, Eval, Kind, NodeId, Part};
 use super::value::{SlotValue, Tensor, Value};
 use crate::diag::Code;
 use crate::ir::{Owner, Type};
@@ -11,26 +11,50 @@ use crate::source::Span;
 use crate::syntax::ast::{Expr, Pattern};
 
 impl Checker<'_> {
-    /// A file-level name: if what it was computed from has been written since, its value is kept from then.
+    /// A file-level name: if what it was computed from has been written since, or if it is of draws that would be drawn
+    /// anew here, its value is kept from then; where it also depends on parameters, by which it may have to be derived,
+    /// only the draws are.
     pub(super) fn current_value(&mut self, binding: Binding, name: &str) -> Value {
         let Value::Tensor(tensor) = &binding.value else { return binding.value };
-        if binding.writes == self.writes || self.open {
+        if self.open {
             return binding.value;
         }
-        if !self.is_outdated(tensor.node) {
-            return binding.value;
+        let outdated = binding.writes != self.writes && self.is_outdated(tensor.node);
+        // A step draws its own numbers, and so does another seed.
+        let draws_anew = binding.seed != self.seed || self.frames.iter().any(|frame| frame.kind == FrameKind::Train);
+        let draws = if draws_anew { self.draws_of(tensor.node) } else { None };
+        if !outdated {
+            match draws {
+                None => return binding.value,
+                Some((draws, true)) => {
+                    self.draw_once(&draws, binding.seed);
+                    return binding.value;
+                }
+                Some((_, false)) => {}
+            }
         }
-        let Some(kept) = self.keep_value(tensor, name, binding.statement, binding.span) else { return Value::Unknown };
+        let at = (binding.statement, binding.seed);
+        let Some(kept) = self.keep_value(tensor, name, at, binding.span) else { return Value::Unknown };
         self.rebind(name, kept.clone());
         kept
     }
 
+    /// Holds draws to the seed at their place in the file.
+    fn draw_once(&mut self, draws: &[NodeId], at: i64) {
+        for draw in draws {
+            if let Kind::Random { seed, .. } = &mut self.program.nodes[draw.index()].kind {
+                seed.get_or_insert(at);
+            }
+        }
+    }
+
     /// Stores a value at the end of `statement` in a slot of its own.
-    fn keep_value(&mut self, tensor: &Tensor, name: &str, statement: usize, span: Span) -> Option<Value> {
+    fn keep_value(&mut self, tensor: &Tensor, name: &str, at: (usize, i64), span: Span) -> Option<Value> {
+        let (statement, seed) = at;
         let sizes = self.numbers_of(&tensor.shape)?;
         let path = self.unique_path(format!("let {name}"));
         let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
-        let eval = Eval { outputs: vec![tensor.node], on: None, seed: self.seed };
+        let eval = Eval { outputs: vec![tensor.node], on: None, seed };
         let action = Action { kind: ActionKind::Set { slots: vec![slot], eval }, span };
         self.actions.push(((statement, 2), action));
         let value = SlotValue { slot, elem: tensor.elem.clone(), shape: tensor.shape.clone() };

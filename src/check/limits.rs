@@ -13,6 +13,7 @@ use super::scope::Binding;
 use super::typed::{Kind, NodeId};
 use super::value::Value;
 use crate::diag::{Code, Diagnostic, nearest};
+use crate::ir::Owner;
 use crate::source::Span;
 use crate::syntax::ast::{Expr, ExprKind, IndexItem, Pattern, StmtKind, TextPart};
 
@@ -173,6 +174,19 @@ impl Checker<'_> {
             matches!(self.program.node(node).kind,
                 Kind::Read { slot, version } if self.versions[slot.index()] != version)
         })
+    }
+
+    /// The draws that a value is made of and that may still change, if there are any, and whether it is computed from
+    /// parameters too.
+    pub(super) fn draws_of(&mut self, node: NodeId) -> Option<(Vec<NodeId>, bool)> {
+        let reached = self.reached(node);
+        self.spend(reached.len() / 16, self.program.node(node).span);
+        let kind = |node: &NodeId| &self.program.node(*node).kind;
+        let parameter = |node: &NodeId| matches!(kind(node), Kind::Read { slot, .. } if self.program.slot(*slot).owner == Owner::Parameter);
+        let derivable = reached.iter().any(parameter);
+        let open = |node: &NodeId| matches!(kind(node), Kind::Random { seed: None, .. });
+        let draws: Vec<NodeId> = reached.into_iter().filter(open).collect();
+        (!draws.is_empty()).then_some((draws, derivable))
     }
 
     /// The nodes that `root` needs, in no order: the cost is theirs alone, however large the program.

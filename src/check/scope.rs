@@ -25,6 +25,8 @@ pub struct Binding {
     pub writes: u32,
     /// The statement that bound it.
     pub statement: usize,
+    /// The seed in force then.
+    pub seed: i64,
 }
 
 /// What kind of body a frame is.
@@ -161,7 +163,7 @@ impl Checker<'_> {
 
     /// Binds a local name in the innermost block.
     pub(super) fn bind(&mut self, name: &str, value: Value, span: Span) {
-        let binding = Binding { value, span, writes: self.writes, statement: self.statement };
+        let binding = Binding { value, span, writes: self.writes, statement: self.statement, seed: self.seed };
         let frame = self.frame_mut();
         if let Some(scope) = frame.scopes.last_mut() {
             scope.insert(name.to_string(), binding);

@@ -188,18 +188,20 @@ impl Checker<'_> {
         };
         let instance = self.frame().owner;
         let applied_before = self.frame().kind == FrameKind::Layer;
+        // In a body each turn of a loop has its own: `for1[0].w`.
+        let key = if applied_before { format!("{}{}", self.loops_prefix(), name.text) } else { name.text.clone() };
         let mut known = self.instances[instance.0 as usize].slots.iter().filter(|_| applied_before);
-        if let Some((_, slot)) = known.find(|(known, _)| *known == name.text).cloned() {
+        if let Some((_, slot)) = known.find(|(known, _)| *known == key).cloned() {
             return self.same_slot(declared, slot, elem, shape, &sizes);
         }
-        let path = self.slot_path(instance, &name.text);
+        let path = self.slot_path(instance, &key);
         let slot = self.new_slot(&path, owner, Type::new(elem.dtype(), sizes), name.span);
         let value = SlotValue { slot, elem, shape };
         let seen = self.slot_value(slot);
         let seen = SlotValue { elem: value.elem.clone(), ..seen };
         let order =
             if instance.0 == 0 { (self.statement, self.seed) } else { self.instances[instance.0 as usize].order };
-        self.instances[instance.0 as usize].slots.push((name.text.clone(), seen));
+        self.instances[instance.0 as usize].slots.push((key, seen));
         if let Some(init) = init {
             self.inits.push((order, slot, init.node));
         }

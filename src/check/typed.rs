@@ -57,8 +57,9 @@ pub enum Kind {
     Column { data: DataId, column: usize },
     /// An f32 scalar: the size itself.
     Size(Dim),
-    /// Uniform numbers in [0, 1) of the place with this key.
-    Random { place: u32 },
+    /// Uniform numbers in [0, 1) of the place with this key. With a seed they were drawn once, before any step, and are
+    /// the same wherever they are used; without, seed and step are those at hand.
+    Random { place: u32, seed: Option<i64> },
     /// Derivative of operand 0 (a scalar) by operand 1.
     Grad,
     /// The clock of a train, f32 scalars: `run.step`, `run.steps`, `run.epoch`, `run.epochs`.

@@ -86,7 +86,7 @@ fn kind(program: &Program, kind: &Kind) -> String {
             format!("column {}.{} ", set.name, set.columns[*column].name)
         }
         Kind::Size(dim) => format!("size {} ", program.atoms.show(dim)),
-        Kind::Random { place } => format!("random {place:#010x} "),
+        Kind::Random { place, .. } => format!("random {place:#010x} "),
         Kind::Grad => "grad".to_string(),
         Kind::Clock(Clock::Step) => "run.step".to_string(),
         Kind::Clock(Clock::Steps) => "run.steps".to_string(),

@@ -88,10 +88,17 @@ impl Walk<'_> {
                 self.input(&format!("{}{name}", path::COLUMN), ty, Owner::Column, origin)
             }
             Kind::Size(dim) => Ok(self.graph.f32(self.sizes.signed(dim)? as f32, origin)),
-            Kind::Random { place } => {
-                let operands = [path::SEED, path::STEP, path::TURN]
-                    .map(|name| self.input(name, Type::scalar(DType::I32), Owner::Scalar, origin));
-                let operands = operands.into_iter().collect::<Result<Vec<_>, _>>()?;
+            Kind::Random { place, seed } => {
+                let operands = match seed {
+                    // As the session gives seeds to the machine.
+                    Some(seed) => {
+                        vec![self.graph.i32(*seed as i32, origin), self.graph.i32(0, origin), self.graph.i32(0, origin)]
+                    }
+                    None => [path::SEED, path::STEP, path::TURN]
+                        .into_iter()
+                        .map(|name| self.input(name, Type::scalar(DType::I32), Owner::Scalar, origin))
+                        .collect::<Result<Vec<_>, _>>()?,
+                };
                 self.graph.try_push(Op::Random { place: *place, base: 0, shape: ty.shape }, operands, origin)
             }
             Kind::Grad => self.grad(id, order),
