@@ -84,7 +84,7 @@ fn every_movement_keeps_or_loses_the_rows_as_the_rule_says() {
     let number = b.number(number);
     let numbered = b.mul(vector, number);
     assert_eq!(front(&b, numbered).fronts, [vector]);
-    let noise = b.node(Kind::Random { place: 3 }, &[], DType::F32, vec![rows]);
+    let noise = b.node(Kind::Random { place: 3, seed: None }, &[], DType::F32, vec![rows]);
     let noisy = b.binary(Binary::Max, vector, noise);
     assert_eq!(front(&b, noisy).fronts, [vector]);
 }

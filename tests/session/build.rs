@@ -164,7 +164,7 @@ impl Build {
 
     /// Uniform numbers of a place.
     pub fn random(&mut self, place: u32, shape: &[usize]) -> NodeId {
-        self.node(Kind::Random { place }, &[], DType::F32, ds(shape))
+        self.node(Kind::Random { place, seed: None }, &[], DType::F32, ds(shape))
     }
 
     /// A table of columns with fractions by part.
