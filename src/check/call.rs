@@ -398,8 +398,10 @@ impl Checker<'_> {
         if owner.0 == 0 {
             key.extend(&self.turns);
         }
-        if let Some(known) = self.instances[owner.0 as usize].places.get(&(place, key.clone())) {
-            return Value::Instance(*known);
+        if let Some(known) = self.instances[owner.0 as usize].places.get(&(place, key.clone())).copied() {
+            // A dim among the settings is that of this application, a name of its own with the same size.
+            self.instances[known.0 as usize].settings = settings;
+            return Value::Instance(known);
         }
         let name = self.instance_name(owner, &def.ast.name.text, hint);
         let parent = &self.instances[owner.0 as usize];
