@@ -12,7 +12,7 @@ use std::fmt::Write;
 
 const LIMIT: f64 = 1e-5;
 
-fn cases(file: &str) -> Vec<Value> {
+pub(super) fn cases(file: &str) -> Vec<Value> {
     let path = format!("{}/tests/golden/{file}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).expect("a list of cases")
@@ -20,17 +20,17 @@ fn cases(file: &str) -> Vec<Value> {
 
 /// The worst errors by case, and whether a case is worse than it may be.
 #[derive(Default)]
-struct Table {
+pub(super) struct Table {
     rows: Vec<(String, f64)>,
 }
 
 impl Table {
-    fn add(&mut self, name: &str, error: f64) {
+    pub(super) fn add(&mut self, name: &str, error: f64) {
         self.rows.push((name.to_string(), error));
     }
 
     /// Differences of numbers, each relative to the largest expected one.
-    fn compare(&mut self, name: &str, got: &[f64], expected: &[f64]) {
+    pub(super) fn compare(&mut self, name: &str, got: &[f64], expected: &[f64]) {
         assert_eq!(got.len(), expected.len(), "{name}: {got:?}");
         let scale = expected.iter().fold(1.0, |most: f64, number| most.max(number.abs()));
         // A NaN is an infinite error; `max` alone would lose it.
@@ -38,7 +38,7 @@ impl Table {
         self.add(name, worst.fold(0.0, f64::max) / scale);
     }
 
-    fn check(&self, least: usize) {
+    pub(super) fn check(&self, least: usize) {
         for (name, error) in &self.rows {
             println!("{name:<40} {error:9.2e}");
         }
@@ -48,7 +48,7 @@ impl Table {
     }
 }
 
-fn run(name: &str, text: &str) -> Ran {
+pub(super) fn run(name: &str, text: &str) -> Ran {
     run_text(name, text, JIT).unwrap_or_else(|fault| panic!("{fault}\n{text}"))
 }
 
@@ -59,7 +59,7 @@ fn printed(ran: &Ran, line: usize) -> f64 {
     numbers(text).first().copied().filter(|number| !number.is_nan()).unwrap_or(f64::INFINITY)
 }
 
-fn floats(value: &Value) -> Vec<f64> {
+pub(super) fn floats(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(items) => items.iter().flat_map(floats).collect(),
         number => vec![number.as_f64().expect("a number")],
@@ -67,7 +67,7 @@ fn floats(value: &Value) -> Vec<f64> {
 }
 
 /// `{shape, data}` as a literal of the language.
-fn literal(tensor: &Value) -> String {
+pub(super) fn literal(tensor: &Value) -> String {
     let shape: Vec<usize> = floats(&tensor["shape"]).into_iter().map(|size| size as usize).collect();
     let data = floats(&tensor["data"]);
     nested(&shape, &data, tensor["data"][0].is_i64())
@@ -85,13 +85,13 @@ fn nested(shape: &[usize], data: &[f64], whole: bool) -> String {
     }
 }
 
-fn shape(tensor: &Value) -> String {
+pub(super) fn shape(tensor: &Value) -> String {
     let sizes: Vec<String> = floats(&tensor["shape"]).iter().map(|size| size.to_string()).collect();
     format!("[{}]", sizes.join(", "))
 }
 
 /// `max(abs(got - expected))/max(1, largest expected)`, as an expression.
-fn off(got: &str, expected: &Value) -> String {
+pub(super) fn off(got: &str, expected: &Value) -> String {
     let scale = floats(&expected["data"]).iter().fold(1.0, |most: f64, number| most.max(number.abs()));
     let scalar = floats(&expected["shape"]).is_empty();
     let difference = format!("abs({got} - {})", literal(expected));
@@ -101,7 +101,7 @@ fn off(got: &str, expected: &Value) -> String {
 /// A program that applies a function to parameters and prints how far value and gradients are off.
 ///
 /// `setup` may use the inputs, which have the names of the case; `result` is the expression.
-fn with_gradients(case: &Value, setup: &str, result: &str, renamed: &[(&str, &str)]) -> String {
+pub(super) fn with_gradients(case: &Value, setup: &str, result: &str, renamed: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (name, tensor) in case["inputs"].as_object().expect("inputs") {
         let differentiable = case["grads"].get(name).is_some();
@@ -131,12 +131,12 @@ fn with_gradients(case: &Value, setup: &str, result: &str, renamed: &[(&str, &st
 }
 
 /// The worst of what such a program printed.
-fn worst(ran: &Ran) -> f64 {
+pub(super) fn worst(ran: &Ran) -> f64 {
     (0..ran.prints.len()).map(|line| printed(ran, line)).fold(0.0, f64::max)
 }
 
 /// The name of a setting and its value, if the case has it.
-fn setting(case: &Value, name: &str) -> f64 {
+pub(super) fn setting(case: &Value, name: &str) -> f64 {
     case["attrs"][name].as_f64().unwrap_or_else(|| panic!("{name} of {case}"))
 }
 
@@ -207,26 +207,46 @@ fn optimizers() {
             "sgd" => format!("sgd({lr:?}, decay = {decay:?})"),
             word @ ("momentum" | "momentum_weight_decay" | "nesterov") => {
                 let word = word.trim_end_matches("_weight_decay");
-                format!("{word}({lr:?}, gamma = {:?}, decay = {decay:?})", setting(&case, "momentum"))
+                let dampening = setting(&case, "dampening");
+                let more = if dampening > 0.0 { format!(", dampening = {dampening:?}") } else { String::new() };
+                format!("{word}({lr:?}, gamma = {:?}, decay = {decay:?}{more})", setting(&case, "momentum"))
             }
-            "adagrad" => format!("adagrad({lr:?}, eps = {:?})", setting(&case, "eps")),
-            "rmsprop" => {
-                format!("rmsprop({lr:?}, rho = {:?}, eps = {:?})", setting(&case, "alpha"), setting(&case, "eps"))
-            }
-            "adadelta" => {
-                format!("adadelta({lr:?}, rho = {:?}, eps = {:?})", setting(&case, "rho"), setting(&case, "eps"))
-            }
-            word @ ("adam" | "adam_l2" | "adamw") => {
+            "adagrad" => format!(
+                "adagrad({lr:?}, eps = {:?}, decay = {decay:?}, lr_decay = {:?}, start = {:?})",
+                setting(&case, "eps"),
+                setting(&case, "lr_decay"),
+                setting(&case, "initial_accumulator_value")
+            ),
+            "rmsprop" => format!(
+                "rmsprop({lr:?}, rho = {:?}, eps = {:?}, decay = {decay:?}, gamma = {:?}, centered = {})",
+                setting(&case, "alpha"),
+                setting(&case, "eps"),
+                setting(&case, "momentum"),
+                case["attrs"]["centered"]
+            ),
+            "adadelta" => format!(
+                "adadelta({lr:?}, rho = {:?}, eps = {:?}, decay = {decay:?})",
+                setting(&case, "rho"),
+                setting(&case, "eps")
+            ),
+            word @ ("adam" | "adam_l2" | "adamw" | "nadam") => {
                 let word = word.trim_end_matches("_l2");
                 let betas = floats(&case["attrs"]["betas"]);
+                let more = match word {
+                    "nadam" => format!(
+                        "momentum_decay = {:?}, decoupled = {}",
+                        setting(&case, "momentum_decay"),
+                        case["attrs"]["decoupled_weight_decay"]
+                    ),
+                    _ => format!("amsgrad = {}", case["attrs"]["amsgrad"]),
+                };
                 format!(
-                    "{word}({lr:?}, beta1 = {:?}, beta2 = {:?}, eps = {:?}, decay = {decay:?})",
+                    "{word}({lr:?}, beta1 = {:?}, beta2 = {:?}, eps = {:?}, decay = {decay:?}, {more})",
                     betas[0],
                     betas[1],
                     setting(&case, "eps")
                 )
             }
-            "nadam" => continue, // The library has none.
             other => panic!("an optimiser {other}"),
         };
         let trajectory = floats(&case["trajectory"]);
@@ -241,7 +261,7 @@ fn optimizers() {
         let got: Vec<f64> = ran.prints.iter().flat_map(|line| numbers(line)).collect();
         table.compare(name, &got, &trajectory[2..]);
     }
-    table.check(10);
+    table.check(11);
 }
 
 #[test]
@@ -261,7 +281,23 @@ fn schedules() {
                 )
             }
             "one_cycle" => {
-                format!("one_cycle({:?}, {at}, total = {})", setting(&case, "max_lr"), setting(&case, "total_steps"))
+                format!(
+                    "one_cycle({:?}, warmup = {:?}, start = {:?}, finish = {:?}, straight = {}, {at}, total = {})",
+                    setting(&case, "max_lr"),
+                    setting(&case, "pct_start"),
+                    setting(&case, "div_factor"),
+                    setting(&case, "final_div_factor"),
+                    case["attrs"]["anneal"] == "linear",
+                    setting(&case, "total_steps")
+                )
+            }
+            "cosine_warm_restarts" => {
+                format!(
+                    "cosine_warm_restarts({lr:?}, cycle = {}, factor = {}, floor = {:?}, {at})",
+                    setting(&case, "T_0"),
+                    setting(&case, "T_mult"),
+                    setting(&case, "eta_min")
+                )
             }
             "step" => {
                 format!("step_decay({lr:?}, {}, {:?}, {at})", setting(&case, "step_size"), setting(&case, "gamma"))
@@ -278,27 +314,27 @@ fn schedules() {
                 plateau(&mut table, &case);
                 continue;
             }
-            "cosine_warm_restarts" => continue, // The library has none.
             other => panic!("a schedule {other}"),
         };
         let list = nested(&[rates.len()], &rates, false);
         let ran = run(name, &format!("print max(abs({call} - {list}))\n"));
         table.add(name, printed(&ran, 0));
     }
-    table.check(6);
+    table.check(7);
 }
 
 /// A rule with a memory: it is asked once an epoch.
 fn plateau(table: &mut Table, case: &Value) {
     let metric = floats(&case["metric"]);
     let text = format!(
-        "data rows = table(x = [1.0])\nlet metric = {}\nparam u = 0.0\ntrain on rows {{\n    state rate = {:?}, turn = 0.0\n    minimize mean((u * x)^2) with sgd(rate)\n    epochs {}\n    every 1 epochs {{\n        next rate = reduce_on_plateau(factor = {:?}, patience = {}, threshold = {:?})(rate, metric[int(turn)])\n        next turn = turn + 1\n    }}\n    every 1 epochs {{ print rate }}\n}}\n",
+        "data rows = table(x = [1.0])\nlet metric = {}\nparam u = 0.0\ntrain on rows {{\n    state rate = {:?}, turn = 0.0\n    minimize mean((u * x)^2) with sgd(rate)\n    epochs {}\n    every 1 epochs {{\n        next rate = reduce_on_plateau(factor = {:?}, patience = {}, threshold = {:?}, highest = {})(rate, metric[int(turn)])\n        next turn = turn + 1\n    }}\n    every 1 epochs {{ print rate }}\n}}\n",
         nested(&[metric.len()], &metric, false),
-        setting(case, "lr").max(0.1),
+        setting(case, "lr"),
         metric.len(),
         setting(case, "factor"),
         setting(case, "patience"),
         setting(case, "threshold"),
+        case["attrs"]["mode"] == "max",
     );
     let ran = run("reduce_on_plateau", &text);
     let got: Vec<f64> = ran.prints.iter().flat_map(|line| numbers(line)).collect();
@@ -333,6 +369,7 @@ fn metrics() {
                     ("f1", "f1(yes, t)"),
                     ("specificity", "specificity(yes, t)"),
                     ("balanced_accuracy", "balanced_accuracy(yes, t)"),
+                    ("matthews", "matthews(yes, t)"),
                     ("log_loss", "bce(s, t)"),
                 ],
             ),
@@ -344,6 +381,13 @@ fn metrics() {
                     ("precision_macro", "precision(s, t)"),
                     ("recall_macro", "recall(s, t)"),
                     ("f1_macro", "f1(s, t)"),
+                    ("precision_micro", "precision(s, t, average = \"micro\")"),
+                    ("recall_micro", "recall(s, t, average = \"micro\")"),
+                    ("f1_micro", "f1(s, t, average = \"micro\")"),
+                    ("precision_weighted", "precision(s, t, average = \"weighted\")"),
+                    ("recall_weighted", "recall(s, t, average = \"weighted\")"),
+                    ("f1_weighted", "f1(s, t, average = \"weighted\")"),
+                    ("top2_accuracy", "top_k_accuracy(s, t, k = 2)"),
                     ("confusion", "confusion(s, t)"),
                 ],
             ),
@@ -361,7 +405,7 @@ fn metrics() {
             table.compare(&format!("{} {key}", case["name"].as_str().unwrap_or_default()), &got, &expected);
         }
     }
-    table.check(17);
+    table.check(25);
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod lower;
 mod math;
 mod opt;
 mod programs;
+mod sequences;
 mod session;
 mod steps;
 mod syntax;

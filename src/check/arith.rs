@@ -75,7 +75,17 @@ impl Checker<'_> {
             (Value::None, other) | (other, Value::None) if matches!(op, BinaryOp::Eq | BinaryOp::Ne) => {
                 Some(Value::Bool(matches!(other, Value::None) == (op == BinaryOp::Eq)))
             }
-            (Value::Def(a), Value::Def(b)) if op == BinaryOp::Eq => Some(Value::Bool(a == b)),
+            // Definitions are equal if they are the same one: `if reduce == mean`.
+            (Value::Def(_) | Value::Intrinsic(_), Value::Def(_) | Value::Intrinsic(_))
+                if matches!(op, BinaryOp::Eq | BinaryOp::Ne) =>
+            {
+                let same = match (left, right) {
+                    (Value::Def(a), Value::Def(b)) => a == b,
+                    (Value::Intrinsic(a), Value::Intrinsic(b)) => a == b,
+                    _ => false,
+                };
+                Some(Value::Bool(same == (op == BinaryOp::Eq)))
+            }
             _ => None,
         }
     }

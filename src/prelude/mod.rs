@@ -4,7 +4,9 @@
 pub const FILES: &[(&str, &str)] = &[
     ("math.nn", include_str!("math.nn")),
     ("init.nn", include_str!("init.nn")),
+    ("activations.nn", include_str!("activations.nn")),
     ("layers.nn", include_str!("layers.nn")),
+    ("attention.nn", include_str!("attention.nn")),
     ("losses.nn", include_str!("losses.nn")),
     ("metrics.nn", include_str!("metrics.nn")),
     ("optimizers.nn", include_str!("optimizers.nn")),
