@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::graph::SlotId;
+use super::scan::Scan;
 use super::types::DType;
 
 /// A primitive with its attributes. `D` is the type of a size (see [`super::Type`]).
@@ -60,6 +61,8 @@ pub enum Op<D = usize> {
     Gather { axis: usize },
     /// (u, i): adjoint of gather; axes `axis..axis+rank(i)` of u become one of `size`, added from zero in order of i.
     ScatterAdd { axis: usize, size: D },
+    /// One result of a loop with the operands and results that [`Scan`] describes.
+    Scan { scan: Arc<Scan>, result: usize },
 }
 
 /// Elementwise functions of one f32 (`Neg`, `Abs` also i32).

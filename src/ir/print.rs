@@ -91,6 +91,13 @@ fn attributes(op: &Op) -> Vec<(&'static str, String)> {
         Op::Contract { batch, over } => vec![("batch", pairs(batch)), ("over", pairs(over))],
         Op::Gather { axis } => vec![("axis", axis.to_string())],
         Op::ScatterAdd { axis, size } => vec![("axis", axis.to_string()), ("size", size.to_string())],
+        Op::Scan { scan, result } => vec![
+            ("turns", scan.turns.to_string()),
+            ("reverse", scan.reverse.to_string()),
+            ("carries", scan.carries.to_string()),
+            ("sequences", scan.sequences.to_string()),
+            ("result", result.to_string()),
+        ],
     }
 }
 

@@ -41,7 +41,9 @@ impl Sizes<'_> {
     /// The op with numbers.
     pub fn op(&self, op: &Op<Dim>) -> Result<Op, String> {
         Ok(match op {
-            Op::Input(_) | Op::Random { .. } => return Err("a slot or a draw as a plain op".to_string()),
+            Op::Input(_) | Op::Random { .. } | Op::Scan { .. } => {
+                return Err("a slot, a draw or a loop as a plain op".to_string());
+            }
             Op::Const { value, shape } => Op::Const { value: value.clone(), shape: self.shape(shape)? },
             Op::Iota { axis, shape } => Op::Iota { axis: *axis, shape: self.shape(shape)? },
             Op::Unary(function) => Op::Unary(*function),

@@ -188,7 +188,8 @@ impl Rule<'_> {
             | Op::Sum { .. }
             | Op::MaxOf { .. }
             | Op::Contract { .. }
-            | Op::Gather { .. } => false,
+            | Op::Gather { .. }
+            | Op::Scan { .. } => false,
         }
     }
 
@@ -225,6 +226,8 @@ impl Rule<'_> {
             Op::Contract { batch, over } => self.contracted(node, batch, over, operands),
             Op::Gather { axis } => self.gathered(node, *axis, operands),
             Op::ScatterAdd { axis, .. } => self.scattered(node, *axis, operands),
+            // A loop of the typed tree is not a plain op.
+            Op::Scan { .. } => None,
         };
         axis.map_or(Rows::Rest, |axis| self.along(axis, node))
     }

@@ -64,6 +64,7 @@ fn attributes(op: &Op, hasher: &mut impl Hasher) {
         Op::Slice { start, step, .. } | Op::Unslice { start, step, .. } => (start, step).hash(hasher),
         Op::Contract { batch, over } => (batch, over).hash(hasher),
         Op::ScatterAdd { axis, size } => (axis, size).hash(hasher),
+        Op::Scan { scan, result } => (scan.turns, scan.reverse, scan.body.nodes.len(), result).hash(hasher),
     }
 }
 

@@ -70,7 +70,7 @@ fn splat_of(graph: &Graph, node: &Node) -> Option<Const> {
             .filter(|(first, rest)| rest.iter().all(|part| part == *first))
             .map(|(first, _)| (*first).clone()),
         Op::Input(_) | Op::Const { .. } | Op::Iota { .. } | Op::Random { .. } => None,
-        Op::Unslice { .. } | Op::Sum { .. } | Op::Contract { .. } | Op::ScatterAdd { .. } => None,
+        Op::Unslice { .. } | Op::Sum { .. } | Op::Contract { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => None,
     }
 }
 

@@ -25,6 +25,7 @@ fn blocks(op: &Op) -> bool {
         Op::Compare(_) | Op::And | Op::Or | Op::Not | Op::Select | Op::Convert(_) | Op::Broadcast { .. } => false,
         Op::Reshape { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Unslice { .. } | Op::Concat { .. } => false,
         Op::Sum { .. } | Op::MaxOf { .. } | Op::Contract { .. } | Op::Gather { .. } | Op::ScatterAdd { .. } => false,
+        Op::Scan { .. } => false,
     }
 }
 
@@ -51,6 +52,8 @@ pub(super) fn adjoint(graph: &mut Graph, y: ValueId, g: ValueId, k: usize, origi
         Op::Concat { axis } => Some(movement::concat(&mut cx, *axis, k)),
         Op::Gather { axis } => Some(movement::gather(&mut cx, *axis)),
         Op::ScatterAdd { axis, .. } => Some(movement::scatter_add(&mut cx, *axis)),
+        // Its results are differentiated together, by the walk.
+        Op::Scan { .. } => None,
         Op::Sum { axes } => Some(reduce::sum(&mut cx, axes)),
         Op::MaxOf { axes } => Some(reduce::max_of(&mut cx, axes)),
         Op::Contract { batch, over } => Some(reduce::contract(&mut cx, batch, over, k)),

@@ -223,6 +223,7 @@ pub(super) fn op_cost(op: &Op) -> u32 {
         | Op::Random { .. } => 12,
         Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min) => 1,
         Op::Gather { .. } | Op::ScatterAdd { .. } => 8,
+        Op::Scan { .. } => 12,
     }
 }
 
@@ -253,6 +254,7 @@ fn class(graph: &Graph, node: &Node) -> Class {
             Some(Form::Gemm) => Class::Product,
         },
         Op::Random { .. } | Op::Unslice { .. } | Op::Concat { .. } | Op::ScatterAdd { .. } => Class::Own,
+        Op::Scan { .. } => Class::Own,
     }
 }
 

@@ -85,7 +85,8 @@ pub(super) fn operand_index(graph: &Graph, node: &Node, index: &[Affine]) -> Opt
         | Op::Concat { .. }
         | Op::Contract { .. }
         | Op::Gather { .. }
-        | Op::ScatterAdd { .. } => None,
+        | Op::ScatterAdd { .. }
+        | Op::Scan { .. } => None,
     }
 }
 
