@@ -10,7 +10,7 @@ use super::scan::Scan;
 use super::types::DType;
 
 /// A primitive with its attributes. `D` is the type of a size (see [`super::Type`]).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op<D = usize> {
     /// A slot's value as at the step's start.
     Input(SlotId),
@@ -206,6 +206,8 @@ impl Const {
         }
     }
 }
+
+impl Eq for Const {}
 
 impl PartialEq for Const {
     fn eq(&self, other: &Const) -> bool {

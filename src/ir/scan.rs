@@ -17,7 +17,7 @@ use super::types::{DType, Type};
 /// values. Its outputs are figures: the carries' next values, then what the
 /// turn emits. Results of the scan: the carries after the last turn, then each
 /// emitted value stacked, `[turns, ...]`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
     /// Number of turns.
     pub turns: usize,
