@@ -2,7 +2,7 @@
 //! node, memory shared or not), verified, run by the loops interpreter and
 //! compared with the graph interpreter.
 
-mod harness;
+pub mod harness;
 pub mod nets;
 
 use crate::grad::random::random_problem;
@@ -13,7 +13,7 @@ use nnc::ir::{Op, Origin};
 
 #[test]
 fn every_op_at_many_sizes() {
-    for case in cases::compiled() {
+    for case in cases::all() {
         check(&case.name, &case.graph, &case.inputs, 1e-5);
     }
 }

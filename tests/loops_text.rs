@@ -21,7 +21,7 @@ fn round_trip(name: &str, program: &Program) {
             format!("{:?} {types:?} {} {:?}", kernel.body, kernel.vars, kernel.par)
         };
         let kernels: Vec<String> = program.kernels.iter().map(kernel).collect();
-        format!("{kernels:#?} {:?} {:?}", program.runs, program.figures)
+        format!("{kernels:#?} {:?} {:?} {:?}", program.runs, program.loops, program.figures)
     };
     assert_eq!(bare(&again), bare(program), "{name}");
     let places = |program: &Program| program.buffers.iter().map(|buffer| buffer.place.clone()).collect::<Vec<_>>();
@@ -40,7 +40,7 @@ pub fn without_places(text: &str) -> String {
 
 #[test]
 fn programs_of_all_ops_come_back() {
-    for case in cases::compiled().into_iter().step_by(3) {
+    for case in cases::all().into_iter().step_by(3) {
         for fuse in [false, true] {
             let mut program = lower(&case.graph, &Options { fuse, share_memory: fuse }).unwrap();
             round_trip(&case.name, &program);

@@ -25,3 +25,4 @@ mod programs;
 mod session;
 mod steps;
 mod syntax;
+mod turns;

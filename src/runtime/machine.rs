@@ -167,6 +167,10 @@ impl Machine {
 
     /// Runs the program once.
     pub fn step(&mut self) {
+        if self.loops.is_empty() {
+            self.items.iter().for_each(|item| self.run_item(item));
+            return;
+        }
         let _ = self.walk(&mut |machine, at| {
             machine.run_item(&machine.items[at]);
             ControlFlow::Continue(())
@@ -221,7 +225,6 @@ impl Machine {
     }
 
     /// Visits the items in order, loops turn by turn, with the pointers of each turn.
-    #[inline]
     fn walk(&mut self, visit: &mut dyn FnMut(&Self, usize) -> ControlFlow<()>) -> ControlFlow<()> {
         let flow = self.walk_range(0..self.items.len(), 0..self.loops.len(), visit);
         if flow.is_break() {

@@ -65,15 +65,6 @@ pub fn all() -> Vec<Case> {
     table().iter().flat_map(cases_of).collect()
 }
 
-/// Ops that only the graph's interpreter runs so far: the body of a scan is not lowered to loops yet.
-pub const INTERPRETED_ONLY: [&str; 1] = ["scan"];
-
-/// The cases of the ops that compile.
-pub fn compiled() -> Vec<Case> {
-    let compiles = |op: &&Op| !INTERPRETED_ONLY.contains(&op.name());
-    table().iter().filter(compiles).flat_map(cases_of).collect()
-}
-
 /// The cases of one op of [`table`].
 pub fn cases_of(op: &Op) -> Vec<Case> {
     match op {

@@ -87,7 +87,8 @@ fn verify_run(program: &Program, run: &Run, turns: &[u64]) -> Result<(), String>
         }
         let (first, last) = reach(arg, turns);
         if first < 0 || last + param.len as i128 > buffer.len() as i128 {
-            return fail(&format!("{} elements from {first} to {last} of {}", param.len, buffer.len()));
+            let turn = if first == last { String::new() } else { format!(" or {last}") };
+            return fail(&format!("{} elements from {first}{turn} of {}", param.len, buffer.len()));
         }
         if param.mode != Mode::In && matches!(buffer.place, Place::Constant(_)) {
             return fail("a constant is written");
