@@ -74,11 +74,16 @@ fn case(scan: &Arc<Scan>, result: usize, given: &[Given]) -> Case {
     let mut operands = Vec::new();
     for given in given {
         operands.push(match given {
-            Smooth(shape) => maker.float(shape, |k| k.uniform(-1.0, 1.0)),
+            Smooth(shape) => maker.smooth(shape, |k| k.uniform(-1.0, 1.0)),
             Int(shape) => maker.int(shape, |k| k.below(5) as i32),
             Bool(shape) => maker.bool(shape),
         });
     }
+    // Of each result: those that reach it.
+    let op = Op::Scan { scan: scan.clone(), result };
+    let mut probe = maker.graph.clone();
+    let y = probe.push(op, operands.clone(), Origin::default());
+    maker.wrt.retain(|&x| nnc::grad::reaches(&probe, x, y));
     maker.finish(Op::Scan { scan: scan.clone(), result }, &operands)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A rule gets node y, its cotangent g and an operand's number k, and returns
 //! what y contributes to that operand's adjoint, as new nodes of the same ops.
-//! Invariant: [`adjoint`] gives `None` exactly where [`passes`] says no.
+//! Invariant: [`adjoint`] gives `None` exactly where [`passes`] says no, and for scans, which the walk differentiates.
 
 mod elementwise;
 mod movement;
@@ -14,7 +14,10 @@ use crate::ir::{DType, Graph, Op, Origin, Unary, ValueId};
 pub fn passes(graph: &Graph, y: ValueId, k: usize) -> bool {
     let node = graph.node(y);
     let floats = node.ty.dtype == DType::F32 && graph.ty(node.operands[k]).dtype == DType::F32;
-    floats && !blocks(&node.op)
+    match &node.op {
+        Op::Scan { scan, result } => floats && super::scan::flows(scan, *result, k),
+        op => floats && !blocks(op),
+    }
 }
 
 /// Ops of floats that have derivative 0 (or none) everywhere.
