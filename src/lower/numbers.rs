@@ -7,6 +7,7 @@ use crate::check::dims::{AtomId, Atoms, Dim};
 use crate::ir::{Op, Type};
 
 /// Gives dims their numbers.
+#[derive(Clone, Copy)]
 pub struct Sizes<'a> {
     /// All dims.
     pub atoms: &'a Atoms,
