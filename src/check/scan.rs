@@ -174,7 +174,7 @@ impl Checker<'_> {
                 let turns: Option<Vec<Dim>> = parts.iter().map(|part| self.turns(part, span)).collect();
                 let turns = turns?;
                 let first = turns.first()?.clone();
-                let other = turns.iter().find(|other| self.program.atoms.same(&first, other) == Some(false)).cloned();
+                let other = turns.iter().find(|other| self.differ(&first, other)).cloned();
                 if let Some(other) = other {
                     let (a, b) = (self.program.atoms.show(&first), self.program.atoms.show(&other));
                     let message = format!("`scan` walks these together, and they have {a} and {b} turns");
@@ -184,6 +184,12 @@ impl Checker<'_> {
                 Some(first)
             }
         }
+    }
+
+    /// Whether two sizes are not the same, seen from here and as numbers.
+    fn differ(&self, a: &Dim, b: &Dim) -> bool {
+        let atoms = &self.program.atoms;
+        atoms.same(a, b) == Some(false) && atoms.resolve(a) != atoms.resolve(b)
     }
 
     fn first_tensor(&mut self, carry: &Declared) -> Option<Tensor> {
@@ -302,8 +308,8 @@ impl Checker<'_> {
             return Some(self.splat(number, &now.shape.clone(), place));
         }
         let new = self.tensor(new, place)?;
-        let same = new.shape.len() == now.shape.len()
-            && new.shape.iter().zip(&now.shape).all(|(a, b)| self.program.atoms.same(a, b) != Some(false));
+        let same =
+            new.shape.len() == now.shape.len() && new.shape.iter().zip(&now.shape).all(|(a, b)| !self.differ(a, b));
         let widens = matches!((&new.elem, &now.elem), (Elem::Int | Elem::Bool, Elem::F32) | (Elem::Bool, Elem::Int));
         if same && (widens || new.elem.dtype() == now.elem.dtype()) {
             let fitted = self.convert(new, now.elem.clone(), place);

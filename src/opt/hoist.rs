@@ -41,6 +41,7 @@ fn split(graph: &mut Graph, scan: &Arc<Scan>, operands: &[ValueId], origin: Orig
         lift: Lift::new(graph, scan, operands, origin),
         body: scan.body.clone(),
         uses: uses(&scan.body),
+        emptied: Vec::new(),
         sums: HashMap::new(),
         products: HashMap::new(),
         before: Vec::new(),
@@ -81,6 +82,8 @@ struct Split<'a> {
     /// The new body.
     body: Graph,
     uses: Vec<usize>,
+    /// Carries that stay what they start as.
+    emptied: Vec<usize>,
     /// By carry: what is added to it after the scan.
     sums: HashMap<usize, Vec<Term>>,
     /// By emitted result: what it is made of after the scan.
@@ -119,6 +122,9 @@ impl Split<'_> {
         }
         if moved.is_empty() {
             return;
+        }
+        if rest.is_empty() {
+            self.emptied.push(carry);
         }
         let mut sum = own;
         for value in rest {
@@ -209,7 +215,7 @@ impl Split<'_> {
 
     /// The new scan and what is made of its results.
     fn finish(self, old: &Scan, operands: &[ValueId], origin: Origin) -> Vec<ValueId> {
-        let Split { lift, mut body, sums, products, before, .. } = self;
+        let Split { lift, mut body, emptied, sums, products, before, .. } = self;
         let graph = lift.graph;
         let first_captured = old.carries + old.sequences;
         let mut given = operands[..first_captured].to_vec();
@@ -255,6 +261,9 @@ impl Split<'_> {
             .map(|result| graph.push(Op::Scan { scan: scan.clone(), result }, given.clone(), origin))
             .collect();
         let mut values = results[..old.results()].to_vec();
+        for carry in emptied {
+            values[carry] = operands[carry];
+        }
         for (carry, terms) in sums {
             for term in terms {
                 let value = over_turns(graph, &term, &results, true);
