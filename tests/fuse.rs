@@ -2,7 +2,7 @@
 //! node, memory shared or not), verified, run by the loops interpreter and
 //! compared with the graph interpreter.
 
-mod harness;
+pub mod harness;
 pub mod nets;
 
 use crate::grad::random::random_problem;

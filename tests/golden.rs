@@ -6,6 +6,8 @@
 //! A case passes if no number is off by more than [`LIMIT`] times the largest
 //! of its kind (or 1). With `--nocapture` a table of the worst errors is shown.
 
+mod recurrent;
+
 use super::programs::{JIT, Ran, numbers, run_text};
 use serde_json::Value;
 use std::fmt::Write;

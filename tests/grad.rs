@@ -4,6 +4,7 @@
 
 mod kinks;
 pub mod random;
+mod scans;
 
 use nnc::grad::{grad, reaches};
 use nnc::ir::interpret::{Array, interpret_values};

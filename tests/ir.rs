@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod cases;
+pub mod scans;
 mod values;
 
 use std::collections::BTreeSet;

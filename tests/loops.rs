@@ -378,7 +378,7 @@ fn two_runs() -> Program {
     });
     let buffer =
         |name: &str, place| Buffer { name: name.into(), dtype: F32, shape: vec![8], place, origin: Default::default() };
-    let arg = |buffer, offset| Arg { buffer: BufferId(buffer), offset };
+    let arg = |buffer, offset| Arg { offset, ..Arg::whole(BufferId(buffer)) };
     Program {
         name: "twice".into(),
         buffers: vec![
@@ -391,6 +391,7 @@ fn two_runs() -> Program {
             Run { kernel: KernelId(0), args: vec![arg(0, 4), arg(0, 4), arg(1, 0)] },
             Run { kernel: KernelId(0), args: vec![arg(0, 0), arg(1, 0), arg(2, 4)] },
         ],
+        loops: Vec::new(),
         figures: vec![("sum".into(), BufferId(2))],
     }
 }
@@ -545,9 +546,9 @@ fn fills_scratch_and_size_are_checked() {
 #[test]
 fn arguments_that_overlap_are_rejected() {
     let mut program = two_runs();
-    program.runs[1].args[2] = Arg { buffer: BufferId(1), offset: 2 };
+    program.runs[1].args[2] = Arg { offset: 2, ..Arg::whole(BufferId(1)) };
     assert!(verify(&program).unwrap_err().contains("overlap"));
-    program.runs[1].args[2] = Arg { buffer: BufferId(2), offset: 5 };
+    program.runs[1].args[2] = Arg { offset: 5, ..Arg::whole(BufferId(2)) };
     assert!(verify(&program).unwrap_err().contains("4 elements from 5 of 8"));
     program.runs[1].args.pop();
     assert!(verify(&program).unwrap_err().contains("2 arguments for 3"));

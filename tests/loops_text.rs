@@ -21,7 +21,7 @@ fn round_trip(name: &str, program: &Program) {
             format!("{:?} {types:?} {} {:?}", kernel.body, kernel.vars, kernel.par)
         };
         let kernels: Vec<String> = program.kernels.iter().map(kernel).collect();
-        format!("{kernels:#?} {:?} {:?}", program.runs, program.figures)
+        format!("{kernels:#?} {:?} {:?} {:?}", program.runs, program.loops, program.figures)
     };
     assert_eq!(bare(&again), bare(program), "{name}");
     let places = |program: &Program| program.buffers.iter().map(|buffer| buffer.place.clone()).collect::<Vec<_>>();

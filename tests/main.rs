@@ -26,3 +26,4 @@ mod sequences;
 mod session;
 mod steps;
 mod syntax;
+mod turns;

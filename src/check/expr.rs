@@ -59,11 +59,9 @@ impl Checker<'_> {
             }
             ExprKind::If { branches, otherwise } => self.if_expr(branches, otherwise.as_ref(), expr.span),
             ExprKind::For { bindings, carries, body } => self.for_expr(bindings, carries, body, expr.span),
-            ExprKind::Scan { .. } => self.not_built(
-                "`scan`",
-                "unroll with `for` where the number of turns is small: it is the same construct",
-                expr.span,
-            ),
+            ExprKind::Scan { pattern, input, along, carries, body } => {
+                self.scan_expr(pattern, input, along.as_deref(), carries, body, expr.span)
+            }
         }
     }
 

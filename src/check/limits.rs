@@ -99,12 +99,9 @@ pub(super) fn names_in(expr: &Expr) -> Vec<String> {
             }
             ExprKind::Field { base, .. } => rest.push(base),
             ExprKind::If { branches, .. } => rest.extend(branches.first().map(|(condition, _)| condition)),
+            ExprKind::Scan { input, .. } => rest.push(input),
             ExprKind::For { bindings, .. } => rest.extend(bindings.iter().map(|(_, list)| list)),
-            ExprKind::Number { .. }
-            | ExprKind::Bool(_)
-            | ExprKind::Next(_)
-            | ExprKind::Repeat { .. }
-            | ExprKind::Scan { .. } => {}
+            ExprKind::Number { .. } | ExprKind::Bool(_) | ExprKind::Next(_) | ExprKind::Repeat { .. } => {}
         }
     }
     names
@@ -198,7 +195,13 @@ impl Checker<'_> {
         let mut next = 0;
         while let Some(&node) = found.get(next) {
             next += 1;
-            for &operand in &self.program.nodes[node.index()].operands {
+            let node = &self.program.nodes[node.index()];
+            // A loop draws in its body.
+            let inside = match &node.kind {
+                Kind::Scan { body, .. } => body.body.as_slice(),
+                _ => &[],
+            };
+            for &operand in node.operands.iter().chain(inside) {
                 if std::mem::replace(&mut self.walked[operand.index()], self.walk) != self.walk {
                     found.push(operand);
                 }

@@ -29,6 +29,7 @@ mod optimize;
 mod params;
 mod place;
 mod reduce;
+mod scan;
 mod scope;
 mod shape;
 mod show;

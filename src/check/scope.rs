@@ -75,6 +75,8 @@ pub struct Frame {
     pub carries: Vec<Vec<(String, Option<Value>, Span)>>,
     /// `emit`s and `final`s of the loops around.
     pub emits: Vec<(Vec<Value>, Vec<Value>)>,
+    /// How many `scan`s of this body are around.
+    pub scans: u32,
     /// Where the caller wrote each argument: an error about it is shown there.
     pub given: HashMap<String, Span>,
 }
@@ -133,6 +135,7 @@ impl Frame {
             counters: HashMap::new(),
             carries: Vec::new(),
             emits: Vec::new(),
+            scans: 0,
             given: HashMap::new(),
         }
     }

@@ -149,6 +149,14 @@ impl Checker<'_> {
             }
             _ => {}
         }
+        if self.frame().scans > 0 && owner != Owner::Parameter {
+            self.report(
+                Diagnostic::new(Code::E0403, "`state` has no place in a `scan`", name.span)
+                    .help("what goes from turn to turn is a carry: `with h = start`, then `next h = ...`"),
+            );
+            self.bind(&name.text, Value::Unknown, name.span);
+            return;
+        }
         let value = match self.declared_type(declared) {
             Some((elem, shape, init)) => self.slot_for(declared, owner, elem, shape, init),
             None => Value::Unknown,

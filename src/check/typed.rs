@@ -49,7 +49,7 @@ pub struct Node {
 /// What a node computes.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// A primitive (never `Input` or `Random`).
+    /// A primitive (never `Input`, `Random` or `Scan`).
     Op(Op<Dim>),
     /// A slot's value; the version counts the writes at file level before it.
     Read { slot: SlotId, version: u32 },
@@ -60,12 +60,46 @@ pub enum Kind {
     /// Uniform numbers in [0, 1) of the place with this key. With a seed they were drawn once, before any step, and are
     /// the same wherever they are used; without, seed and step are those at hand.
     Random { place: u32, seed: Option<i64> },
+    /// What a turn of the scan around is given at this slot of its body: its number, the carries, the elements.
+    Given(usize),
+    /// One result of a loop. Operands: the carries' first values, the sequences with the turns in front, the captured
+    /// values.
+    Scan { body: Arc<Loop>, result: usize },
     /// Derivative of operand 0 (a scalar) by operand 1.
     Grad,
     /// The clock of a train, f32 scalars: `run.step`, `run.steps`, `run.epoch`, `run.epochs`.
     Clock(Clock),
     /// A figure of the train at hand (`val.loss`), f32 scalar; only in `every`, `stop`.
     Figure(String),
+}
+
+/// What a scan does each turn: nodes of the program's table. Results: the carries after the last turn, then each
+/// emitted value stacked, `[turns, ...]`.
+#[derive(Debug)]
+pub struct Loop {
+    /// Number of turns.
+    pub turns: Dim,
+    /// Number of carries.
+    pub carries: usize,
+    /// Number of sequences.
+    pub sequences: usize,
+    /// The nodes of what a turn is given, as far as they are read.
+    pub given: Vec<NodeId>,
+    /// The nodes that are computed each turn, in order.
+    pub body: Vec<NodeId>,
+    /// The carries' next values, then what is emitted.
+    pub outputs: Vec<NodeId>,
+}
+
+impl Loop {
+    /// Whether a turn draws random numbers.
+    pub fn draws(&self, nodes: &[Node]) -> bool {
+        self.body.iter().any(|id| match &nodes[id.index()].kind {
+            Kind::Random { .. } => true,
+            Kind::Scan { body, .. } => body.draws(nodes),
+            _ => false,
+        })
+    }
 }
 
 /// What the clock of a train tells.

@@ -6,7 +6,7 @@ use super::value::{Elem, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Op;
 use crate::source::Span;
-use crate::syntax::ast::{Block, Declared, Expr, ExprKind, Pattern};
+use crate::syntax::ast::{Block, Declared, Expr, Pattern};
 
 /// Turns that one loop may have.
 const TURN_LIMIT: usize = 100_000;
@@ -82,15 +82,7 @@ impl Checker<'_> {
                 }
                 checker.block(body)
             });
-            if !matches!(last, Value::None | Value::Unknown)
-                && let Some(value) = &body.value
-                && !matches!(value.kind, ExprKind::For { .. } | ExprKind::If { .. })
-            {
-                self.report(
-                    Diagnostic::new(Code::E0405, "this value is not used", value.span)
-                        .help("`emit` collects a value each turn, `next` carries one to the next turn"),
-                );
-            }
+            self.unused_value(&last, body);
             let set = self.frame_mut().carries.pop().unwrap_or_default();
             for (value, (_, new, _)) in current.iter_mut().zip(set) {
                 if let Some(new) = new {
@@ -153,7 +145,8 @@ impl Checker<'_> {
         }
     }
 
-    fn first_value(&mut self, carry: &Declared) -> Value {
+    /// What a carry starts from.
+    pub(super) fn first_value(&mut self, carry: &Declared) -> Value {
         match (&carry.value, &carry.ty) {
             (_, Some(_)) => match self.declared_type(carry) {
                 Some((_, _, Some(tensor))) => Value::Tensor(tensor),

@@ -116,7 +116,11 @@ fn measure(
 }
 
 fn listing(computation: &Computation, loops: &Loops, measured: &Measured, limits: &Limits) -> String {
-    let cost = |at: usize| loops.kernels[loops.runs[at].kernel.index()].cost;
+    // A kernel in a loop counts once for each turn.
+    let cost = |at: usize| {
+        let (cost, times) = (loops.kernels[loops.runs[at].kernel.index()].cost, loops.times(at));
+        Cost { flops: cost.flops * times, bytes: cost.bytes * times }
+    };
     let costs = (0..loops.runs.len()).map(cost);
     let total =
         costs.fold(Cost::default(), |sum, cost| Cost { flops: sum.flops + cost.flops, bytes: sum.bytes + cost.bytes });

@@ -63,13 +63,14 @@ pub fn check(arguments: &args::Check) -> Exit {
 fn cost(front: &Front, computation: &Computation) -> Result<StepCost, String> {
     let graph = driver::optimised(driver::differentiated(&front.program, computation)?, None)?;
     let (program, memory) = driver::loops(&computation.name, &graph)?;
-    let costs = || program.runs.iter().map(|run| program.kernels[run.kernel.index()].cost);
+    let run_cost = |at: usize| (program.kernels[program.runs[at].kernel.index()].cost, program.times(at));
+    let costs = || (0..program.runs.len()).map(run_cost);
     Ok(StepCost {
         name: computation.name.clone(),
         rows: computation.rows,
         kernels: program.runs.len(),
-        flops: costs().map(|cost| cost.flops).sum(),
-        bytes: costs().map(|cost| cost.bytes).sum(),
+        flops: costs().map(|(cost, times)| cost.flops * times).sum(),
+        bytes: costs().map(|(cost, times)| cost.bytes * times).sum(),
         slots: memory.slots,
         constants: memory.constants,
         temporaries: memory.temporaries,

@@ -87,6 +87,11 @@ fn kind(program: &Program, kind: &Kind) -> String {
         }
         Kind::Size(dim) => format!("size {} ", program.atoms.show(dim)),
         Kind::Random { place, .. } => format!("random {place:#010x} "),
+        Kind::Given(slot) => format!("given {slot} "),
+        Kind::Scan { body, result } => {
+            let (turns, outputs) = (program.atoms.show(&body.turns), list(&body.outputs));
+            format!("scan turns={turns} carries={} outputs=[{outputs}] result={result} ", body.carries)
+        }
         Kind::Grad => "grad".to_string(),
         Kind::Clock(Clock::Step) => "run.step".to_string(),
         Kind::Clock(Clock::Steps) => "run.steps".to_string(),

@@ -160,7 +160,7 @@ fn slots(program: &Program) -> Vec<(String, Type)> {
     let figure = |node: &typed::Node| match &node.kind {
         Kind::Figure(name) => Some(format!("{}{name}", path::FIGURE)),
         Kind::Op(_) | Kind::Read { .. } | Kind::Column { .. } | Kind::Size(_) => None,
-        Kind::Random { .. } | Kind::Grad | Kind::Clock(_) => None,
+        Kind::Random { .. } | Kind::Given(_) | Kind::Scan { .. } | Kind::Grad | Kind::Clock(_) => None,
     };
     let figures: std::collections::BTreeSet<String> = program.nodes.iter().filter_map(figure).collect();
     slots.extend(figures.into_iter().map(|name| (name, Type::scalar(DType::F32))));

@@ -1,7 +1,8 @@
 //! Symbolic reverse-mode differentiation, on the graph and into the graph.
 //!
 //! In: a graph, a value, the nodes to differentiate by. Out: the same graph
-//! with the adjoint nodes appended. Invariants: existing nodes do not change;
+//! with the adjoint nodes appended. Invariants: existing nodes do not change,
+//! but that a scan may emit more for its adjoint;
 //! adjoints are made of the same ops, so `grad` of a gradient is the same walk;
 //! only nodes on a path from a target are differentiated.
 //!
@@ -10,8 +11,12 @@
 //! and its op.
 
 mod rules;
+mod scan;
 
-use crate::ir::{Derived, Graph, Origin, ValueId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ir::{Derived, Graph, Op, Origin, Scan, ValueId};
 
 pub use rules::passes;
 
@@ -21,21 +26,50 @@ pub use rules::passes;
 /// A target may be any node: what does not go through it counts as constant.
 /// One that `of` does not depend on gets zeros (see [`reaches`]).
 pub fn grad(graph: &mut Graph, of: ValueId, wrt: &[ValueId]) -> Vec<ValueId> {
-    let mut walk =
-        Walk { active: active(graph, of, wrt), adjoint: vec![None; of.index() + 1], first: graph.nodes.len() };
-    if walk.active[of.index()] {
-        let one = graph.full_like(of, 1.0, derived(graph, of));
-        walk.adjoint[of.index()] = Some(one);
-    }
-    for at in (0..=of.index()).rev() {
-        walk.visit(graph, ValueId(at as u32));
-    }
-    let known = |target: &ValueId| walk.adjoint.get(target.index()).copied().flatten();
-    let targets: Vec<(ValueId, Option<ValueId>)> = wrt.iter().map(|target| (*target, known(target))).collect();
-    let zeros = |(target, adjoint): (ValueId, Option<ValueId>)| {
+    let reached = active(graph, of, wrt)[of.index()];
+    let seeds: Vec<(ValueId, ValueId)> = match reached {
+        true => vec![(of, graph.full_like(of, 1.0, derived(graph, of)))],
+        false => Vec::new(),
+    };
+    let found = pull(graph, &seeds, wrt);
+    let zeros = |(&target, adjoint): (&ValueId, Option<ValueId>)| {
         adjoint.unwrap_or_else(|| graph.full_like(target, 0.0, derived(graph, target)))
     };
-    targets.into_iter().map(zeros).collect()
+    wrt.iter().zip(found).map(zeros).collect()
+}
+
+/// Appends the adjoints of `wrt` for the given cotangents of values; none where nothing arrives.
+fn pull(graph: &mut Graph, seeds: &[(ValueId, ValueId)], wrt: &[ValueId]) -> Vec<Option<ValueId>> {
+    let Some(last) = seeds.iter().map(|(value, _)| *value).max() else { return vec![None; wrt.len()] };
+    let mut walk = Walk {
+        active: active(graph, last, wrt),
+        adjoint: vec![None; last.index() + 1],
+        first: graph.nodes.len(),
+        scans: scans(graph, last),
+    };
+    for &(value, cotangent) in seeds.iter().filter(|(value, _)| walk.active[value.index()]) {
+        let sum = walk.adjoint[value.index()].map(|sum| graph.add(sum, cotangent, derived(graph, value)));
+        walk.adjoint[value.index()] = Some(sum.unwrap_or(cotangent));
+    }
+    for at in (0..=last.index()).rev() {
+        walk.visit(graph, ValueId(at as u32));
+    }
+    wrt.iter().map(|target| walk.adjoint.get(target.index()).copied().flatten()).collect()
+}
+
+/// The lowest result of each scan up to `last`, with all results of that scan in the graph, ascending.
+fn scans(graph: &Graph, last: ValueId) -> HashMap<ValueId, Vec<ValueId>> {
+    let mut lowest: HashMap<(*const Scan, &[ValueId]), ValueId> = HashMap::new();
+    let mut groups: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
+    for (at, node) in graph.nodes.iter().enumerate() {
+        if let Op::Scan { scan, .. } = &node.op {
+            let value = ValueId(at as u32);
+            let first = *lowest.entry((Arc::as_ptr(scan), &node.operands)).or_insert(value);
+            groups.entry(first).or_default().push(value);
+        }
+    }
+    groups.retain(|first, _| *first <= last);
+    groups
 }
 
 /// Whether a change of `from` reaches `to` along differentiable operations.
@@ -72,11 +106,50 @@ struct Walk {
     adjoint: Vec<Option<ValueId>>,
     /// The first node that this walk made.
     first: usize,
+    /// By its lowest result: all results of a scan.
+    scans: HashMap<ValueId, Vec<ValueId>>,
 }
 
 impl Walk {
+    /// The results of a scan hand on their cotangents together, when the walk comes to the lowest: every reader of any
+    /// of them comes after it, and so was visited; every operand comes before.
+    fn visit_scan(&mut self, graph: &mut Graph, y: ValueId) {
+        let Some(siblings) = self.scans.remove(&y) else { return };
+        let Op::Scan { scan, .. } = &graph.node(y).op else { return };
+        let mut cotangents = vec![None; scan.results()];
+        let origin = derived(graph, y);
+        for &sibling in &siblings {
+            let found = self.adjoint.get(sibling.index()).copied().flatten();
+            let (Some(g), Op::Scan { result, .. }) = (found, graph.node(sibling).op.clone()) else { continue };
+            self.name(graph, sibling, g);
+            cotangents[result] = Some(cotangents[result].map_or(g, |sum| graph.add(sum, g, origin)));
+        }
+        if cotangents.iter().all(Option::is_none) {
+            return;
+        }
+        let operands = graph.node(y).operands.clone();
+        let asked = |k: usize, operand: &ValueId| {
+            self.active[operand.index()] && siblings.iter().any(|&sibling| passes(graph, sibling, k))
+        };
+        let wanted: Vec<bool> = operands.iter().enumerate().map(|(k, operand)| asked(k, operand)).collect();
+        let shares = scan::adjoint(graph, &siblings, &cotangents, &wanted, origin);
+        for (operand, share) in operands.into_iter().zip(shares) {
+            if let Some(share) = share {
+                self.give(graph, operand, share, origin);
+            }
+        }
+    }
+
+    fn give(&mut self, graph: &mut Graph, operand: ValueId, share: ValueId, origin: Origin) {
+        let sum = self.adjoint[operand.index()].map(|sum| graph.add(sum, share, origin));
+        self.adjoint[operand.index()] = Some(sum.unwrap_or(share));
+    }
+
     /// All users of `y` were visited, so its adjoint is complete: hand it to its operands.
     fn visit(&mut self, graph: &mut Graph, y: ValueId) {
+        if let Op::Scan { .. } = graph.node(y).op {
+            return self.visit_scan(graph, y);
+        }
         let Some(g) = self.adjoint[y.index()] else { return };
         self.name(graph, y, g);
         let origin = derived(graph, y);
@@ -86,8 +159,7 @@ impl Walk {
                 continue;
             }
             if let Some(share) = rules::adjoint(graph, y, g, k, origin) {
-                let sum = self.adjoint[operand.index()].map(|sum| graph.add(sum, share, origin));
-                self.adjoint[operand.index()] = Some(sum.unwrap_or(share));
+                self.give(graph, operand, share, origin);
             }
         }
     }

@@ -32,6 +32,9 @@ fn caption(graph: &Graph, value: ValueId, node: &Node) -> String {
     if let Op::Input(slot) = node.op {
         caption += &format!(" {}", graph.slot(slot).path);
     }
+    if let Op::Scan { scan, result } = &node.op {
+        caption += &format!(" result {result} of {} turns", scan.turns);
+    }
     if let Some(name) = &node.name {
         caption += &format!(" '{name}'");
     }

@@ -68,7 +68,7 @@ pub enum Owner {
 }
 
 /// Something a program reads or writes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// `Mlp.dense1.w`, `Mlp.dense1.w/m`, `digits.image`, `step`.
     pub path: String,
@@ -82,7 +82,7 @@ pub struct Slot {
 pub type Label = Arc<str>;
 
 /// Where a node comes from. Every pass keeps it.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Origin {
     /// The expression in the source.
     pub span: Span,
@@ -93,7 +93,7 @@ pub struct Origin {
 }
 
 /// Which forward node an adjoint node comes from, and by which rule.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Derived {
     /// The forward node (its id at the time; remapped by passes, or dropped with the node).
     pub forward: ValueId,
@@ -102,7 +102,7 @@ pub struct Derived {
 }
 
 /// One operation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// What it does.
     pub op: Op,
@@ -117,7 +117,7 @@ pub struct Node {
 }
 
 /// What an output is for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OutputKind {
     /// Becomes the slot's value at the end of the step.
     Write(SlotId),
@@ -126,7 +126,7 @@ pub enum OutputKind {
 }
 
 /// A result of the graph.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// What for.
     pub kind: OutputKind,
@@ -135,7 +135,7 @@ pub struct Output {
 }
 
 /// A program over slots: pure, static, every shape a number.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Graph {
     /// In topological order.
     pub nodes: Vec<Node>,

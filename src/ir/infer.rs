@@ -82,6 +82,12 @@ fn rule(op: &Op, operands: &[&Type], slots: &[Slot]) -> Result<Type, String> {
         Op::Contract { batch, over } => contract(operands, batch, over),
         Op::Gather { axis } => gather(operands, *axis),
         Op::ScatterAdd { axis, size } => scatter_add(operands, *axis, *size),
+        Op::Scan { scan, result } => {
+            let expected = scan.operands();
+            check(operands.len() == expected.len(), || format!("{} operands, not {}", operands.len(), expected.len()))?;
+            operands.iter().zip(&expected).try_for_each(|(operand, expected)| same(operand, expected))?;
+            scan.result(*result)
+        }
     }
 }
 

@@ -13,9 +13,11 @@ pub mod op;
 pub mod parse;
 pub mod philox;
 pub mod print;
+pub mod scan;
 pub mod types;
 pub mod verify;
 
 pub use graph::{Derived, Graph, Label, LabelId, Node, Origin, Output, OutputKind, Owner, Slot, SlotId, ValueId};
 pub use op::{Binary, Comparison, Const, Op, Unary};
+pub use scan::Scan;
 pub use types::{DType, Type};

@@ -5,7 +5,7 @@
 use super::op::{Binary, Comparison, Op, Unary};
 
 /// Every op's name, in table order.
-pub const NAMES: [&str; 45] = [
+pub const NAMES: [&str; 46] = [
     "input",
     "const",
     "iota",
@@ -51,6 +51,7 @@ pub const NAMES: [&str; 45] = [
     "contract",
     "gather",
     "scatter_add",
+    "scan",
 ];
 
 impl<D> Op<D> {
@@ -81,6 +82,7 @@ impl<D> Op<D> {
             Op::Contract { .. } => "contract",
             Op::Gather { .. } => "gather",
             Op::ScatterAdd { .. } => "scatter_add",
+            Op::Scan { .. } => "scan",
         }
     }
 }

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use super::graph::SlotId;
+use super::scan::Scan;
 use super::types::DType;
 
 /// A primitive with its attributes. `D` is the type of a size (see [`super::Type`]).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op<D = usize> {
     /// A slot's value as at the step's start.
     Input(SlotId),
@@ -60,6 +61,8 @@ pub enum Op<D = usize> {
     Gather { axis: usize },
     /// (u, i): adjoint of gather; axes `axis..axis+rank(i)` of u become one of `size`, added from zero in order of i.
     ScatterAdd { axis: usize, size: D },
+    /// One result of a loop with the operands and results that [`Scan`] describes.
+    Scan { scan: Arc<Scan>, result: usize },
 }
 
 /// Elementwise functions of one f32 (`Neg`, `Abs` also i32).
@@ -203,6 +206,8 @@ impl Const {
         }
     }
 }
+
+impl Eq for Const {}
 
 impl PartialEq for Const {
     fn eq(&self, other: &Const) -> bool {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::graph::{Derived, Graph, Label, LabelId, Node, Origin, Output, OutputKind, Owner, Slot, SlotId, ValueId};
 use super::name;
 use super::op::{Const, Op};
+use super::scan::Scan;
 use super::types::{DType, Type};
 use super::verify::verify;
 
@@ -15,16 +16,42 @@ use super::verify::verify;
 /// # Errors
 /// The first line that cannot be read, by number, or what the verifier says.
 pub fn parse(text: &str) -> Result<Graph, String> {
-    let mut graph = Graph::default();
+    let mut outer: Vec<(Reader, Scan)> = Vec::new();
+    let mut reader = Reader::default();
     for (at, line) in text.lines().enumerate() {
         let mut cursor = Cursor { rest: line };
         if cursor.at_end() {
             continue;
         }
-        parse_line(&mut graph, &mut cursor).map_err(|reason| format!("line {}: {reason}", at + 1))?;
+        let read = match () {
+            () if cursor.accept("body b") => cursor.body(reader.bodies.len()).map(|scan| {
+                outer.push((std::mem::take(&mut reader), scan));
+            }),
+            () if cursor.accept("}") => match outer.pop() {
+                Some((mut around, scan)) => {
+                    let body = std::mem::take(&mut reader.graph);
+                    around.bodies.push(Arc::new(Scan { body, ..scan }));
+                    reader = around;
+                    Ok(())
+                }
+                None => Err("no body is open".to_string()),
+            },
+            () => parse_line(&mut reader, &mut cursor),
+        };
+        read.map_err(|reason| format!("line {}: {reason}", at + 1))?;
     }
-    verify(&graph)?;
-    Ok(graph)
+    if !outer.is_empty() {
+        return Err("a body does not end".to_string());
+    }
+    verify(&reader.graph)?;
+    Ok(reader.graph)
+}
+
+/// A graph, and the bodies read so far that its nodes may name.
+#[derive(Default)]
+struct Reader {
+    graph: Graph,
+    bodies: Vec<Arc<Scan>>,
 }
 
 /// A quoted string, as `{:?}` prints it, at the start of `rest`; `rest` goes on behind it.
@@ -38,7 +65,8 @@ pub(crate) fn quoted(rest: &mut &str) -> Result<String, String> {
     Ok(text)
 }
 
-fn parse_line(graph: &mut Graph, cursor: &mut Cursor<'_>) -> Result<(), String> {
+fn parse_line(reader: &mut Reader, cursor: &mut Cursor<'_>) -> Result<(), String> {
+    let Reader { graph, bodies } = reader;
     match cursor.word()? {
         "label" => graph.labels.push(cursor.string()?.into()),
         "slot" => {
@@ -59,7 +87,7 @@ fn parse_line(graph: &mut Graph, cursor: &mut Cursor<'_>) -> Result<(), String> 
             graph.outputs.push(Output { kind: OutputKind::Figure(name), value: ValueId(cursor.numbered("v")?) });
         }
         id if id == ValueId(graph.nodes.len() as u32).to_string() => {
-            let node = node(&graph.labels, cursor, graph)?;
+            let node = node(cursor, graph, bodies)?;
             graph.nodes.push(node);
         }
         other => return Err(format!("unexpected {other:?}")),
@@ -67,7 +95,7 @@ fn parse_line(graph: &mut Graph, cursor: &mut Cursor<'_>) -> Result<(), String> 
     if cursor.at_end() { Ok(()) } else { Err(format!("unexpected {:?}", cursor.rest)) }
 }
 
-fn node(labels: &[Label], cursor: &mut Cursor<'_>, graph: &Graph) -> Result<Node, String> {
+fn node(cursor: &mut Cursor<'_>, graph: &Graph, bodies: &[Arc<Scan>]) -> Result<Node, String> {
     cursor.expect(":")?;
     let ty = cursor.ty()?;
     cursor.expect("=")?;
@@ -76,12 +104,22 @@ fn node(labels: &[Label], cursor: &mut Cursor<'_>, graph: &Graph) -> Result<Node
     if let Some(unknown) = operands.iter().find(|operand| operand.index() >= graph.nodes.len()) {
         return Err(format!("{unknown} does not precede its user"));
     }
-    let op = op(name, &ty, &operands, graph, cursor)?;
+    let op = match name {
+        "scan" => scan(cursor, bodies)?,
+        name => op(name, &ty, &operands, graph, cursor)?,
+    };
     let mut node = Node { op, operands, ty, origin: Origin::default(), name: None };
     if cursor.accept("#") {
-        comment(labels, cursor, &mut node)?;
+        comment(&graph.labels, cursor, &mut node)?;
     }
     Ok(node)
+}
+
+fn scan(cursor: &mut Cursor<'_>, bodies: &[Arc<Scan>]) -> Result<Op, String> {
+    cursor.key("body")?;
+    let number = cursor.numbered("b")?;
+    let scan = bodies.get(number as usize).ok_or_else(|| format!("there is no body b{number}"))?;
+    Ok(Op::Scan { scan: scan.clone(), result: cursor.attribute("result")? })
 }
 
 /// The op with this name; shapes that the printer leaves out come from the
@@ -241,6 +279,23 @@ impl<'a> Cursor<'a> {
     fn id(&mut self, prefix: &str, expected: usize) -> Result<(), String> {
         let number = self.numbered(prefix)? as usize;
         if number == expected { Ok(()) } else { Err(format!("expected {prefix}{expected}")) }
+    }
+
+    /// What stands on the line that opens a body, behind its letter.
+    fn body(&mut self, expected: usize) -> Result<Scan, String> {
+        let number: usize = self.number()?;
+        if number != expected {
+            return Err(format!("expected b{expected}"));
+        }
+        let scan = Scan {
+            turns: self.attribute("turns")?,
+            reverse: self.attribute("reverse")?,
+            carries: self.attribute("carries")?,
+            sequences: self.attribute("sequences")?,
+            body: Graph::default(),
+        };
+        self.expect("{")?;
+        Ok(scan)
     }
 
     fn attribute<T: std::str::FromStr>(&mut self, key: &str) -> Result<T, String> {

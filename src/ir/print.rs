@@ -8,13 +8,24 @@
 //! write s2 = v7
 //! figure "loss" = v9
 //! ```
+//! The body of a scan stands before its first use, as a graph of its own between braces:
+//!
+//! ```text
+//! body b0 turns=4 reverse=false carries=1 sequences=0 {
+//!   slot s0: i32[] scalar "turn"
+//!   ...
+//! }
+//! v5: f32[3] = scan(v2) body=b0 result=0
+//! ```
 //! Behind `#`: the label (quoted if it holds a space), the name a `let` gave,
 //! the forward node and rule of an adjoint node.
 
 use std::fmt::{self, Display, Write};
+use std::sync::Arc;
 
 use super::graph::{Graph, Node, Output, OutputKind, Owner, Slot, SlotId, ValueId};
 use super::op::{Const, Op};
+use super::scan::Scan;
 use super::types::DType;
 
 /// The whole graph as text.
@@ -24,7 +35,23 @@ pub fn print(graph: &Graph) -> String {
 
 /// One node as a line without the line break.
 pub fn print_node(graph: &Graph, value: ValueId) -> String {
-    line(graph, value, graph.node(value))
+    let before = graph.nodes.iter().take(value.index());
+    let mut bodies: Vec<&Arc<Scan>> = Vec::new();
+    before.for_each(|node| {
+        new_body(&mut bodies, node);
+    });
+    new_body(&mut bodies, graph.node(value));
+    line(graph, value, graph.node(value), &bodies)
+}
+
+/// Counts the node's body if no node before had it; the number of that new body.
+fn new_body<'a>(bodies: &mut Vec<&'a Arc<Scan>>, node: &'a Node) -> Option<usize> {
+    let Op::Scan { scan, .. } = &node.op else { return None };
+    if bodies.iter().any(|known| Arc::ptr_eq(known, scan)) {
+        return None;
+    }
+    bodies.push(scan);
+    Some(bodies.len() - 1)
 }
 
 /// An owner as printed.
@@ -47,8 +74,12 @@ impl Display for Graph {
         for (at, Slot { path, ty, owner }) in self.slots.iter().enumerate() {
             writeln!(f, "slot {}: {ty} {} {path:?}", SlotId(at as u32), owner_name(*owner))?;
         }
+        let mut bodies = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
-            writeln!(f, "{}", line(self, ValueId(at as u32), node))?;
+            if let Some(number) = new_body(&mut bodies, node) {
+                write_body(f, number, bodies[number])?;
+            }
+            writeln!(f, "{}", line(self, ValueId(at as u32), node, &bodies))?;
         }
         for Output { kind, value } in &self.outputs {
             match kind {
@@ -60,9 +91,18 @@ impl Display for Graph {
     }
 }
 
-fn line(graph: &Graph, value: ValueId, node: &Node) -> String {
+fn write_body(f: &mut fmt::Formatter<'_>, number: usize, scan: &Scan) -> fmt::Result {
+    let Scan { turns, reverse, carries, sequences, body } = scan;
+    writeln!(f, "body b{number} turns={turns} reverse={reverse} carries={carries} sequences={sequences} {{")?;
+    for line in body.to_string().lines() {
+        writeln!(f, "  {line}")?;
+    }
+    writeln!(f, "}}")
+}
+
+fn line(graph: &Graph, value: ValueId, node: &Node, bodies: &[&Arc<Scan>]) -> String {
     let mut line = format!("{value}: {} = {}({})", node.ty, node.op.name(), join(&node.operands));
-    for (key, text) in attributes(&node.op) {
+    for (key, text) in attributes(&node.op, bodies) {
         line += &format!(" {key}={text}");
     }
     let comment = comment(graph, node);
@@ -74,7 +114,7 @@ fn line(graph: &Graph, value: ValueId, node: &Node) -> String {
 
 /// Attributes as printed, in the order of the op's fields; what the type
 /// already says (shape of a constant) is left out.
-fn attributes(op: &Op) -> Vec<(&'static str, String)> {
+fn attributes(op: &Op, bodies: &[&Arc<Scan>]) -> Vec<(&'static str, String)> {
     match op {
         Op::Input(slot) => vec![("slot", slot.to_string())],
         Op::Const { value, .. } => vec![constant(value)],
@@ -91,6 +131,10 @@ fn attributes(op: &Op) -> Vec<(&'static str, String)> {
         Op::Contract { batch, over } => vec![("batch", pairs(batch)), ("over", pairs(over))],
         Op::Gather { axis } => vec![("axis", axis.to_string())],
         Op::ScatterAdd { axis, size } => vec![("axis", axis.to_string()), ("size", size.to_string())],
+        Op::Scan { scan, result } => {
+            let number = bodies.iter().position(|known| Arc::ptr_eq(known, scan)).unwrap_or(bodies.len());
+            vec![("body", format!("b{number}")), ("result", result.to_string())]
+        }
     }
 }
 

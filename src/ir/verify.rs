@@ -4,14 +4,17 @@
 //! - operands precede their users (so the graph is acyclic and node order is a schedule);
 //! - a node's type is what its op's shape rule gives;
 //! - origins refer to labels that exist; a derived node comes after its forward node;
+//! - the bodies of scans are sound, each looked at once for all its siblings;
 //! - outputs refer to nodes; a written slot gets its own type, and is written once;
 //! - inputs and parameters exist: columns and scalars are never written;
 //! - figures, labels and slot paths are unique.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::graph::{Graph, Node, Output, OutputKind, Owner, ValueId};
 use super::infer::infer;
+use super::op::Op;
 use super::types::Type;
 
 /// Checks every invariant of the module's doc.
@@ -23,6 +26,14 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
     unique(graph.slots.iter().map(|slot| slot.path.as_str()), "slot")?;
     for (at, node) in graph.nodes.iter().enumerate() {
         check_node(graph, at, node).map_err(|reason| format!("{}: {reason}", ValueId(at as u32)))?;
+    }
+    let mut bodies = HashSet::new();
+    for (at, node) in graph.nodes.iter().enumerate() {
+        if let Op::Scan { scan, .. } = &node.op
+            && bodies.insert(Arc::as_ptr(scan))
+        {
+            scan.verify().map_err(|reason| format!("{}: {reason}", ValueId(at as u32)))?;
+        }
     }
     let mut taken = HashSet::new();
     for output in &graph.outputs {

@@ -1,6 +1,7 @@
 //! The loops IR: kernels of loop nests over named buffers.
 //!
-//! A [`Program`] is buffers and a flat list of kernel runs. A [`Kernel`] is one
+//! A [`Program`] is buffers and a flat list of kernel runs, stretches of which
+//! are repeated turn by turn ([`super::turns`]). A [`Kernel`] is one
 //! loop nest or several, in single assignment form; its vector width appears
 //! nowhere. Reductions have a fixed order that belongs to the meaning.
 //!
@@ -45,6 +46,8 @@ pub struct Program {
     pub kernels: Vec<Kernel>,
     /// The step: a flat list.
     pub runs: Vec<Run>,
+    /// Stretches of the list that are repeated, properly nested, outer ones first.
+    pub loops: Vec<Turns>,
     /// Results for the host: name and buffer, in the order of the graph's figure outputs.
     pub figures: Vec<(String, BufferId)>,
 }
@@ -96,13 +99,29 @@ pub struct Run {
     pub args: Vec<Arg>,
 }
 
-/// A buffer from an element on.
+/// Runs that are repeated, in order or, with `reverse`, from the last turn to the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Turns {
+    /// The first run.
+    pub first: usize,
+    /// Behind the last run.
+    pub end: usize,
+    /// How often; may be 0.
+    pub turns: u64,
+    /// Whether the last turn comes first.
+    pub reverse: bool,
+}
+
+/// A buffer from an element on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Arg {
     /// The buffer.
     pub buffer: BufferId,
-    /// Elements from its start (a multiple of 16 keeps the alignment; views may have any).
+    /// Elements from its start, at turn 0 of all loops around (a multiple of 16 keeps the alignment; views may have
+    /// any).
     pub offset: usize,
+    /// Elements from turn to turn of the loops around, the outermost first; loops beyond the list do not move it.
+    pub strides: Vec<i64>,
 }
 
 /// A function `(ptrs, ctx, lo, hi)`.
@@ -400,6 +419,24 @@ pub struct Fill {
     pub step: ValueId,
     /// i32.
     pub turn: ValueId,
+}
+
+impl Arg {
+    /// A whole buffer.
+    pub fn whole(buffer: BufferId) -> Self {
+        Arg { buffer, offset: 0, strides: Vec::new() }
+    }
+
+    /// Elements from turn to turn of the loop at this depth.
+    pub fn stride(&self, depth: usize) -> i64 {
+        self.strides.get(depth).copied().unwrap_or(0)
+    }
+
+    /// Elements from the buffer's start in the given turns of the loops around.
+    pub fn at(&self, turns: &[u64]) -> usize {
+        let moved: i64 = self.strides.iter().zip(turns).map(|(stride, turn)| stride * *turn as i64).sum();
+        self.offset.wrapping_add_signed(moved as isize)
+    }
 }
 
 impl Affine {

@@ -12,6 +12,7 @@ pub mod ops;
 pub mod parse;
 pub mod plan;
 pub mod print;
+pub mod turns;
 pub mod verify;
 
 pub use lower::{Options, lower, lower_with_report};

@@ -11,7 +11,8 @@ mod statement;
 use std::sync::Arc;
 
 use super::ir::{
-    Affine, Arg, Buffer, BufferId, Cost, Kernel, KernelId, Mode, Par, Param, Place, Program, Run, Stmt, ValueInfo,
+    Affine, Arg, Buffer, BufferId, Cost, Kernel, KernelId, Mode, Par, Param, Place, Program, Run, Stmt, Turns,
+    ValueInfo,
 };
 use crate::ir::{DType, Origin, SlotId};
 use cursor::Cursor;
@@ -60,12 +61,16 @@ fn without_place(line: &str) -> &str {
 }
 
 fn item(program: &mut Program, lines: &mut Lines<'_>) -> Result<(), String> {
-    let Some(line) = lines.indented(0) else {
-        lines.next += 1;
-        let line = lines.lines[lines.next - 1];
-        return if line.trim().is_empty() { Ok(()) } else { Err("a statement outside a kernel".to_string()) };
-    };
-    let mut cursor = Cursor::new(line);
+    let line = lines.lines[lines.next];
+    lines.next += 1;
+    if line.trim().is_empty() {
+        return Ok(());
+    }
+    let mut cursor = Cursor::new(line.trim_start());
+    let in_loop = matches!(line.split_whitespace().next(), Some("run" | "loop"));
+    if line.starts_with(' ') && !in_loop {
+        return Err("a statement outside a kernel".to_string());
+    }
     match cursor.word() {
         "program" => program.name = cursor.string()?,
         "buffer" => {
@@ -78,6 +83,12 @@ fn item(program: &mut Program, lines: &mut Lines<'_>) -> Result<(), String> {
             return Ok(());
         }
         "run" => program.runs.push(run(&mut cursor)?),
+        "loop" => {
+            let (first, turns) = (program.runs.len(), cursor.number()?);
+            let reverse = cursor.accept("reverse");
+            cursor.expect("to")?;
+            program.loops.push(Turns { first, end: cursor.number()?, turns, reverse });
+        }
         "figure" => {
             let name = cursor.string()?;
             cursor.expect("=")?;
@@ -108,7 +119,11 @@ fn run(cursor: &mut Cursor<'_>) -> Result<Run, String> {
     let args = cursor.list("(", ")", |cursor| {
         let buffer = BufferId(cursor.id("b")?);
         cursor.expect("+")?;
-        Ok(Arg { buffer, offset: cursor.number()? })
+        let mut arg = Arg { offset: cursor.number()?, ..Arg::whole(buffer) };
+        while cursor.accept("*") {
+            arg.strides.push(cursor.number()?);
+        }
+        Ok(arg)
     })?;
     Ok(Run { kernel, args })
 }

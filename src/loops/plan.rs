@@ -5,6 +5,9 @@
 //! Invariant: two buffers share memory only if no run between the first write
 //! and the last read of one touches the other, or if one kernel reads each
 //! element of the first before it writes the same element of the second.
+//!
+//! In loops: what lives from turn to turn, or is touched inside and outside,
+//! lives as long as the whole loop; what a turn makes and uses up lives in it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +17,7 @@ use crate::loops::ir::{
 };
 
 use super::build::KernelBuilder;
-use super::fuse::Draft;
+use super::fuse::{Carry, Draft};
 
 /// What a program's memory is used for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,16 +46,17 @@ struct Layout {
 
 /// Gives places. With `share` off each temporary has its own, and nothing happens in place.
 pub fn plan(draft: Draft, share: bool) -> (Program, Report) {
-    let Draft { program, writes } = draft;
+    let Draft { program, writes, carries } = draft;
     let mut layout = Layout::new(program);
+    layout.carry(carries, share);
     let mut copies = Vec::new();
     for (slot, value) in writes {
         if slot != value && !(share && layout.put_in_slot(slot, value)) {
             copies.push((slot, value));
         }
     }
-    for (slot, value) in copies {
-        layout.append_copy(slot, value);
+    if !copies.is_empty() {
+        layout.append_copies(&copies, None);
     }
     if share {
         layout.update_in_place();
@@ -65,18 +69,106 @@ pub fn plan(draft: Draft, share: bool) -> (Program, Report) {
 
 impl Layout {
     fn new(program: Program) -> Layout {
-        let mut runs_of: HashMap<BufferId, Vec<usize>> = HashMap::new();
-        for (at, run) in program.runs.iter().enumerate() {
-            run.args.iter().for_each(|arg| runs_of.entry(arg.buffer).or_default().push(at));
-        }
         let figures = program.figures.iter().map(|(_, buffer)| *buffer).collect();
-        Layout { program, runs_of, figures }
+        let mut layout = Layout { program, runs_of: HashMap::new(), figures };
+        layout.find_runs();
+        layout
     }
 
-    /// First and last run that touches a buffer.
+    fn find_runs(&mut self) {
+        self.runs_of.clear();
+        for (at, run) in self.program.runs.iter().enumerate() {
+            run.args.iter().for_each(|arg| self.runs_of.entry(arg.buffer).or_default().push(at));
+        }
+        self.runs_of.values_mut().for_each(|runs| runs.dedup());
+    }
+
+    /// First and last run of a buffer's life.
     fn span(&self, buffer: BufferId) -> Option<(usize, usize)> {
-        let runs = self.runs_of.get(&buffer)?;
-        Some((*runs.first()?, *runs.last()?))
+        self.life(buffer, None)
+    }
+
+    /// The same within one loop: of what a single turn does, loops inside the turn being whole.
+    fn life(&self, buffer: BufferId, within: Option<usize>) -> Option<(usize, usize)> {
+        let bounds = within.map_or(0..self.program.runs.len(), |at| self.program.loops[at].range());
+        let touched = self.runs_of.get(&buffer)?;
+        let inside = touched.iter().filter(|run| bounds.contains(run));
+        let (mut from, mut to) = (*inside.clone().next()?, *inside.clone().next_back()?);
+        let inner = within.map_or(0, |at| at + 1);
+        for number in (inner..self.program.loops.len()).rev() {
+            let range = self.program.loops[number].range();
+            if range.end <= bounds.start || bounds.end <= range.start || range.end <= from || to < range.start {
+                continue;
+            }
+            let all_here = range.contains(&from) && range.contains(&to);
+            if inside.clone().any(|run| range.contains(run)) && (!all_here || self.survives(buffer, number)) {
+                from = from.min(range.start);
+                to = to.max(range.end - 1);
+            }
+        }
+        Some((from, to))
+    }
+
+    /// Whether a buffer's contents pass from one turn of a loop to another: it is touched outside as well, moves on
+    /// with the turns, or is read before it is written.
+    fn survives(&self, buffer: BufferId, number: usize) -> bool {
+        let range = self.program.loops[number].range();
+        let Some(touched) = self.runs_of.get(&buffer) else { return false };
+        let outside = touched.iter().any(|run| !range.contains(run)) || self.figures.contains(&buffer);
+        let Some(&first) = touched.iter().find(|run| range.contains(run)) else { return false };
+        let depth = self.program.around(first).position(|(found, _)| found == number).unwrap_or(0);
+        let here = touched.iter().filter(|run| range.contains(run));
+        let args = here.flat_map(|&run| &self.program.runs[run].args).filter(|arg| arg.buffer == buffer);
+        let moves = args.into_iter().any(|arg| arg.stride(depth) != 0);
+        let read_first = mode(&self.program, first, buffer).is_none_or(|(_, mode)| mode != Mode::Out);
+        outside || moves || read_first
+    }
+
+    /// The innermost loop around a run.
+    fn innermost(&self, run: usize) -> Option<usize> {
+        self.program.around(run).map(|(number, _)| number).last()
+    }
+
+    /// Whether a run is the first (or last) of a buffer's life, once each time that the run is executed.
+    fn ends_at(&self, buffer: BufferId, run: usize, first: bool) -> bool {
+        let Some(touched) = self.runs_of.get(&buffer) else { return false };
+        let end = if first { touched.first() } else { touched.last() };
+        end == Some(&run) && self.program.around(run).all(|(number, _)| !self.survives(buffer, number))
+    }
+
+    /// Gives each carry its next value: in its own place where no reader of the old value comes later in a turn, else
+    /// by a copy at the turn's end.
+    fn carry(&mut self, carries: Vec<Carry>, share: bool) {
+        let mut copies: HashMap<usize, Vec<(BufferId, BufferId)>> = HashMap::new();
+        for carry in carries {
+            if !(share && self.takes_over(&carry)) {
+                copies.entry(carry.turns).or_default().push((carry.place, carry.next));
+            }
+        }
+        for number in 0..self.program.loops.len() {
+            if let Some(copies) = copies.get(&number) {
+                self.append_copies(copies, Some(number));
+            }
+        }
+    }
+
+    fn takes_over(&mut self, carry: &Carry) -> bool {
+        let Some((first, _)) = self.life(carry.next, Some(carry.turns)).filter(|_| self.is_temporary(carry.next))
+        else {
+            return false;
+        };
+        let legal = match self.life(carry.place, Some(carry.turns)) {
+            None => true,
+            Some((_, last)) if last == first => {
+                self.innermost(first) == Some(carry.turns)
+                    && same_element(&self.program, first, carry.place, carry.next)
+            }
+            Some((_, last)) => last < first,
+        };
+        if legal {
+            self.replace(carry.next, carry.place);
+        }
+        legal
     }
 
     fn is_temporary(&self, buffer: BufferId) -> bool {
@@ -88,7 +180,10 @@ impl Layout {
         let Some((first, _)) = self.span(value).filter(|_| self.is_temporary(value)) else { return false };
         let legal = match self.span(slot) {
             None => true,
-            Some((_, last)) => last < first || (last == first && same_element(&self.program, first, slot, value)),
+            Some((_, last)) if last == first => {
+                self.innermost(first).is_none() && same_element(&self.program, first, slot, value)
+            }
+            Some((_, last)) => last < first,
         };
         if legal {
             self.replace(value, slot);
@@ -101,8 +196,7 @@ impl Layout {
         for at in 0..self.program.runs.len() {
             let args: Vec<BufferId> = self.program.runs[at].args.iter().map(|arg| arg.buffer).collect();
             for &value in &args {
-                let starts = self.span(value).is_some_and(|span| span.0 == at);
-                if !starts || !self.movable(value) {
+                if !self.ends_at(value, at, true) || !self.movable(value) {
                     continue;
                 }
                 if let Some(&old) = args.iter().find(|&&old| self.dies_into(at, old, value)) {
@@ -119,7 +213,7 @@ impl Layout {
     fn dies_into(&self, at: usize, old: BufferId, value: BufferId) -> bool {
         let (from, to) = (&self.program.buffers[old.index()], &self.program.buffers[value.index()]);
         old != value
-            && self.span(old).is_some_and(|span| span.1 == at)
+            && self.ends_at(old, at, false)
             && self.movable(old)
             && from.len() == to.len()
             && from.dtype == to.dtype
@@ -138,7 +232,7 @@ impl Layout {
             let run = &mut self.program.runs[at];
             let Some(gone) = run.args.iter().position(|arg| arg.buffer == from) else { continue };
             match run.args.iter().position(|arg| arg.buffer == to) {
-                None => run.args[gone].buffer = to,
+                None => run.args.iter_mut().filter(|arg| arg.buffer == from).for_each(|arg| arg.buffer = to),
                 Some(left) => {
                     run.args.remove(gone);
                     let kernel = &mut self.program.kernels[run.kernel.index()];
@@ -153,9 +247,13 @@ impl Layout {
     }
 }
 
+/// How a run uses a buffer; `None` if it does so by two arguments, as rows of one stack.
 fn mode(program: &Program, at: usize, buffer: BufferId) -> Option<(ParamId, Mode)> {
     let run = &program.runs[at];
     let place = run.args.iter().position(|arg| arg.buffer == buffer)?;
+    if run.args[place + 1..].iter().any(|arg| arg.buffer == buffer) {
+        return None;
+    }
     Some((ParamId(place as u32), program.kernels[run.kernel.index()].params[place].mode))
 }
 
@@ -202,6 +300,10 @@ fn same_element(program: &Program, at: usize, old: BufferId, new: BufferId) -> b
     let (Some((old, old_mode)), Some((new, new_mode))) = (mode(program, at, old), mode(program, at, new)) else {
         return false;
     };
+    let (a, b) = (&program.runs[at].args[old.index()], &program.runs[at].args[new.index()]);
+    if (a.offset, &a.strides) != (b.offset, &b.strides) {
+        return false;
+    }
     // A value that the kernel reads back after another one took its place would be lost.
     if new_mode == Mode::In {
         return false;
@@ -252,26 +354,38 @@ fn touches(kernel: &Kernel, param: ParamId) -> Vec<Touch<'_>> {
 }
 
 impl Layout {
-    /// A last kernel that copies a value into its slot.
-    fn append_copy(&mut self, slot: BufferId, value: BufferId) {
+    /// A kernel that copies values at the end of each turn of a loop, or of the step. Each pair: to where, from where.
+    fn append_copies(&mut self, copies: &[(BufferId, BufferId)], within: Option<usize>) {
         let program = &mut self.program;
-        let buffer = &program.buffers[value.index()];
-        let (dtype, len) = (buffer.dtype, buffer.len());
-        let mut builder = KernelBuilder::new(format!("{} = {}", program.buffers[slot.index()].name, buffer.name));
-        builder.origin(buffer.origin);
-        let from = builder.param("from", dtype, len, Mode::In);
-        let to = builder.param("to", dtype, len, Mode::Out);
-        builder.vec(len as u64, |builder, i| {
-            let word = builder.load(from, Affine::var(i, 1));
-            builder.store(to, Affine::var(i, 1), word);
-        });
-        builder.cost(Cost { flops: 0, bytes: 8 * len as u64 });
-        for buffer in [value, slot] {
-            self.runs_of.entry(buffer).or_default().push(program.runs.len());
+        let at = within.map_or(program.runs.len(), |number| program.loops[number].end);
+        let first = within.map_or(at, |number| program.loops[number].first);
+        let name = |id: BufferId| &program.buffers[id.index()].name;
+        let title = copies.iter().map(|&(to, from)| format!("{} = {}", name(to), name(from))).take(4);
+        let mut builder = KernelBuilder::new(title.collect::<Vec<_>>().join(", "));
+        let mut args = Vec::new();
+        let mut bytes = 0;
+        for &(to, from) in copies {
+            let buffer = &program.buffers[from.index()];
+            let len = buffer.len();
+            builder.origin(buffer.origin);
+            let source = builder.param("from", buffer.dtype, len, Mode::In);
+            let target = builder.param("to", buffer.dtype, len, Mode::Out);
+            builder.vec(len as u64, |builder, i| {
+                let word = builder.load(source, Affine::var(i, 1));
+                builder.store(target, Affine::var(i, 1), word);
+            });
+            args.extend([from, to].map(Arg::whole));
+            bytes += 8 * len as u64;
         }
-        let args = [value, slot].map(|buffer| Arg { buffer, offset: 0 }).to_vec();
-        program.runs.push(Run { kernel: KernelId(program.kernels.len() as u32), args });
+        builder.cost(Cost { flops: 0, bytes });
+        program.runs.insert(at, Run { kernel: KernelId(program.kernels.len() as u32), args });
         program.kernels.push(builder.finish());
+        for (number, found) in program.loops.iter_mut().enumerate() {
+            let around = within.is_some_and(|within| number <= within) && found.first <= first && found.end >= at;
+            found.end += usize::from(around || found.first >= at);
+            found.first += usize::from(found.first >= at);
+        }
+        self.find_runs();
     }
 
     /// Forgets temporaries that no run touches: they live on in other buffers.

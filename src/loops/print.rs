@@ -14,8 +14,8 @@
 use std::fmt::Write;
 
 use super::ir::{
-    Access, Affine, Buffer, Combine, Fill, Gemm, Kernel, KernelId, Loop, LoopKind, Matrix, Mode, Order, ParamId, Place,
-    Program, Range, Reduce, ScalarOp, Stmt, ValueId,
+    Access, Affine, Arg, Buffer, Combine, Fill, Gemm, Kernel, KernelId, Loop, LoopKind, Matrix, Mode, Order, ParamId,
+    Place, Program, Range, Reduce, ScalarOp, Stmt, ValueId,
 };
 use crate::ir::{DType, Origin};
 use crate::source::{SourceMap, Span};
@@ -29,14 +29,29 @@ pub fn print(program: &Program, sources: Option<&SourceMap>) -> String {
     for (at, kernel) in program.kernels.iter().enumerate() {
         out += &print_kernel(kernel, KernelId(at as u32), sources);
     }
-    for run in &program.runs {
-        let args: Vec<_> = run.args.iter().map(|arg| format!("{}+{}", arg.buffer, arg.offset)).collect();
-        out += &format!("run {}({})\n", run.kernel, args.join(", "));
+    let mut next = program.loops.iter().peekable();
+    let mut open: Vec<usize> = Vec::new();
+    for (at, run) in program.runs.iter().enumerate() {
+        open.retain(|end| *end > at);
+        while let Some(turns) = next.next_if(|turns| turns.first == at) {
+            let reverse = if turns.reverse { " reverse" } else { "" };
+            let indent = "  ".repeat(open.len());
+            out += &format!("{indent}loop {}{reverse} to {}\n", turns.turns, turns.end);
+            open.push(turns.end);
+        }
+        let args: Vec<_> = run.args.iter().map(argument).collect();
+        out += &format!("{}run {}({})\n", "  ".repeat(open.len()), run.kernel, args.join(", "));
     }
     for (name, buffer) in &program.figures {
         out += &format!("figure {name:?} = {buffer}\n");
     }
     out
+}
+
+/// `b3+64`, and `*16*4` behind it for strides.
+fn argument(arg: &Arg) -> String {
+    let strides: String = arg.strides.iter().map(|stride| format!("*{stride}")).collect();
+    format!("{}+{}{strides}", arg.buffer, arg.offset)
 }
 
 /// One kernel, under the number it has in its program.

@@ -8,6 +8,7 @@
 
 mod numbers;
 pub mod rows;
+mod scan;
 mod walk;
 
 use crate::check::dims::AtomId;

@@ -7,6 +7,7 @@ use crate::check::dims::{AtomId, Atoms, Dim};
 use crate::ir::{Op, Type};
 
 /// Gives dims their numbers.
+#[derive(Clone, Copy)]
 pub struct Sizes<'a> {
     /// All dims.
     pub atoms: &'a Atoms,
@@ -41,7 +42,9 @@ impl Sizes<'_> {
     /// The op with numbers.
     pub fn op(&self, op: &Op<Dim>) -> Result<Op, String> {
         Ok(match op {
-            Op::Input(_) | Op::Random { .. } => return Err("a slot or a draw as a plain op".to_string()),
+            Op::Input(_) | Op::Random { .. } | Op::Scan { .. } => {
+                return Err("a slot, a draw or a loop as a plain op".to_string());
+            }
             Op::Const { value, shape } => Op::Const { value: value.clone(), shape: self.shape(shape)? },
             Op::Iota { axis, shape } => Op::Iota { axis: *axis, shape: self.shape(shape)? },
             Op::Unary(function) => Op::Unary(*function),

@@ -9,7 +9,7 @@
 //! Invariant: when in doubt a value belongs to the rest, which is always right.
 
 use crate::check::dims::{AtomId, Dim};
-use crate::check::typed::{Kind, Node, NodeId, Program, Train};
+use crate::check::typed::{Kind, Loop, Node, NodeId, Program, Train};
 use crate::ir::Op;
 
 /// Where an evaluation is cut.
@@ -129,11 +129,54 @@ impl Rule<'_> {
             // A draw's numbers depend on the place in the whole tensor.
             Kind::Random { .. } if node.ty.shape.iter().any(|dim| self.mentions(dim)) => Rows::Rest,
             Kind::Random { .. } => Rows::Free,
+            // Only inside a body, whose scan knows its rows.
+            Kind::Given(_) => Rows::Rest,
+            Kind::Scan { body, result } => self.of_scan(node, body, *result, known),
             Kind::Grad if operands.iter().all(|&rows| rows == Rows::Free) => Rows::Free,
             Kind::Grad => Rows::Rest,
             Kind::Op(_) if operands.contains(&Rows::Rest) => Rows::Rest,
             Kind::Op(op) if operands.iter().all(|&rows| rows == Rows::Free) => self.of_free(op, node),
             Kind::Op(op) => self.of_op(op, node, &operands),
+        }
+    }
+
+    /// The rows of a scan's result: the body's, once what goes round stays what it is.
+    fn of_scan(&self, node: &Node, body: &Loop, result: usize, known: &[Rows]) -> Rows {
+        if self.mentions(&body.turns) {
+            return Rows::Rest;
+        }
+        let operand = |at: usize| node.operands.get(at).map_or(Rows::Rest, |operand| known[operand.index()]);
+        let mut carries: Vec<Rows> = (0..body.carries).map(operand).collect();
+        let mut known = known.to_vec();
+        loop {
+            for &id in &body.given {
+                let Kind::Given(slot) = self.program.node(id).kind else { return Rows::Rest };
+                known[id.index()] = match slot {
+                    0 => Rows::Free,
+                    slot if slot <= body.carries => carries[slot - 1],
+                    slot => match operand(slot - 1) {
+                        Rows::Along(0) => Rows::Rest,
+                        Rows::Along(axis) => Rows::Along(axis - 1),
+                        other => other,
+                    },
+                };
+            }
+            for &id in &body.body {
+                known[id.index()] = self.of(self.program.node(id), &known);
+            }
+            let next = (0..body.carries).map(|at| body.outputs.get(at).map_or(Rows::Rest, |id| known[id.index()]));
+            // A carry is what it starts as and what it becomes; where they differ nothing is promised.
+            let next: Vec<Rows> =
+                next.zip(&carries).map(|(next, &now)| if next == now { now } else { Rows::Rest }).collect();
+            if next == carries {
+                break;
+            }
+            carries = next;
+        }
+        match body.outputs.get(result).map_or(Rows::Rest, |id| known[id.index()]) {
+            rows if result < body.carries => rows,
+            Rows::Along(axis) => Rows::Along(axis + 1),
+            rows => rows,
         }
     }
 
@@ -188,7 +231,8 @@ impl Rule<'_> {
             | Op::Sum { .. }
             | Op::MaxOf { .. }
             | Op::Contract { .. }
-            | Op::Gather { .. } => false,
+            | Op::Gather { .. }
+            | Op::Scan { .. } => false,
         }
     }
 
@@ -225,6 +269,8 @@ impl Rule<'_> {
             Op::Contract { batch, over } => self.contracted(node, batch, over, operands),
             Op::Gather { axis } => self.gathered(node, *axis, operands),
             Op::ScatterAdd { axis, .. } => self.scattered(node, *axis, operands),
+            // A loop of the typed tree is not a plain op.
+            Op::Scan { .. } => None,
         };
         axis.map_or(Rows::Rest, |axis| self.along(axis, node))
     }

@@ -8,21 +8,15 @@
 use std::collections::HashMap;
 
 use super::numbers::Sizes;
+use super::scan::{Key, Turn};
 use super::{Request, path};
-use crate::check::typed::{Clock, Kind, Node, NodeId, Program, SlotId};
+use crate::check::typed::{Clock, Kind, Loop, Node, NodeId, Program, SlotId};
 use crate::grad::grad;
 use crate::ir::{self, DType, Graph, Op, Origin, Owner, Type, ValueId};
 
 /// The graph of a request.
 pub fn walk(program: &Program, request: &Request) -> Result<Graph, String> {
-    let mut walk = Walk {
-        program,
-        sizes: Sizes { atoms: &program.atoms, rows: request.rows },
-        graph: Graph::default(),
-        values: HashMap::new(),
-        inputs: HashMap::new(),
-        gradients: HashMap::new(),
-    };
+    let mut walk = Walk::new(program, Sizes { atoms: &program.atoms, rows: request.rows });
     let roots: Vec<NodeId> =
         request.figures.iter().map(|(_, node)| *node).chain(request.writes.iter().map(|(_, node)| *node)).collect();
     let order = reachable(program, &roots, &request.given);
@@ -42,15 +36,19 @@ pub fn walk(program: &Program, request: &Request) -> Result<Graph, String> {
     Ok(walk.graph)
 }
 
-struct Walk<'a> {
-    program: &'a Program,
-    sizes: Sizes<'a>,
-    graph: Graph,
-    values: HashMap<NodeId, ValueId>,
+pub(super) struct Walk<'a> {
+    pub(super) program: &'a Program,
+    pub(super) sizes: Sizes<'a>,
+    pub(super) graph: Graph,
+    pub(super) values: HashMap<NodeId, ValueId>,
     /// By path: the slot, and the node that reads it once there is one.
     inputs: HashMap<String, (ir::SlotId, Option<ValueId>)>,
     /// Gradients found so far, by (what is derived, by what).
     gradients: HashMap<(NodeId, NodeId), ValueId>,
+    /// The first result made of each scan, by its body and operands.
+    pub(super) scans: HashMap<(*const Loop, Vec<NodeId>), ValueId>,
+    /// Inside a scan: where its draws take their key from.
+    pub(super) turn: Option<Turn>,
 }
 
 /// All nodes the roots need, in order, not looking behind what is given.
@@ -65,8 +63,21 @@ fn reachable(program: &Program, roots: &[NodeId], given: &[NodeId]) -> Vec<NodeI
     (0..program.nodes.len()).filter(|&at| seen[at]).map(|at| NodeId(at as u32)).collect()
 }
 
-impl Walk<'_> {
-    fn lower(&mut self, id: NodeId, order: &[NodeId], request: &Request) -> Result<ValueId, String> {
+impl<'a> Walk<'a> {
+    pub(super) fn new(program: &'a Program, sizes: Sizes<'a>) -> Self {
+        Walk {
+            program,
+            sizes,
+            graph: Graph::default(),
+            values: HashMap::new(),
+            inputs: HashMap::new(),
+            gradients: HashMap::new(),
+            scans: HashMap::new(),
+            turn: None,
+        }
+    }
+
+    pub(super) fn lower(&mut self, id: NodeId, order: &[NodeId], request: &Request) -> Result<ValueId, String> {
         let node = self.program.node(id);
         let origin = self.origin(node);
         let ty = self.sizes.ty(&node.ty)?;
@@ -92,14 +103,20 @@ impl Walk<'_> {
                 let operands = match seed {
                     // As the session gives seeds to the machine.
                     Some(seed) => {
-                        vec![self.graph.i32(*seed as i32, origin), self.graph.i32(0, origin), self.graph.i32(0, origin)]
+                        let (seed, step) = (self.graph.i32(*seed as i32, origin), self.graph.i32(0, origin));
+                        vec![seed, step, self.key(Key::Rounds, origin)?]
                     }
-                    None => [path::SEED, path::STEP, path::TURN]
+                    None => [Key::Seed, Key::Step, Key::Turn]
                         .into_iter()
-                        .map(|name| self.input(name, Type::scalar(DType::I32), Owner::Scalar, origin))
+                        .map(|key| self.key(key, origin))
                         .collect::<Result<Vec<_>, _>>()?,
                 };
                 self.graph.try_push(Op::Random { place: *place, base: 0, shape: ty.shape }, operands, origin)
+            }
+            Kind::Given(_) => Err("what a turn is given outside of its scan".to_string()),
+            Kind::Scan { body, result } => {
+                let value = self.scan(node, body, *result, origin)?;
+                self.same_type(value, &ty)
             }
             Kind::Grad => self.grad(id, order),
             Kind::Clock(clock) => {
@@ -159,7 +176,7 @@ impl Walk<'_> {
         Ok(slot)
     }
 
-    fn input(&mut self, path: &str, ty: Type, owner: Owner, origin: Origin) -> Result<ValueId, String> {
+    pub(super) fn input(&mut self, path: &str, ty: Type, owner: Owner, origin: Origin) -> Result<ValueId, String> {
         let slot = self.register(path, ty, owner)?;
         if let Some((_, Some(value))) = self.inputs.get(path) {
             return Ok(*value);
@@ -169,11 +186,11 @@ impl Walk<'_> {
         Ok(value)
     }
 
-    fn value(&self, id: NodeId) -> Result<ValueId, String> {
+    pub(super) fn value(&self, id: NodeId) -> Result<ValueId, String> {
         self.values.get(&id).copied().ok_or_else(|| format!("{id} is used before it is computed"))
     }
 
-    fn operands(&self, node: &Node) -> Result<Vec<ValueId>, String> {
+    pub(super) fn operands(&self, node: &Node) -> Result<Vec<ValueId>, String> {
         node.operands.iter().map(|&operand| self.value(operand)).collect()
     }
 
@@ -187,7 +204,7 @@ impl Walk<'_> {
         Origin { span: node.span, label, derived: None }
     }
 
-    fn name(&mut self, id: NodeId, value: ValueId) {
+    pub(super) fn name(&mut self, id: NodeId, value: ValueId) {
         let name = &self.program.node(id).name;
         let place = &mut self.graph.nodes[value.index()].name;
         if place.is_none() {
@@ -195,7 +212,7 @@ impl Walk<'_> {
         }
     }
 
-    fn at(&self, id: NodeId, reason: &str) -> String {
+    pub(super) fn at(&self, id: NodeId, reason: &str) -> String {
         format!("{id} ({:?}): {reason}", self.program.node(id).kind)
     }
 }

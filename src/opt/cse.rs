@@ -4,15 +4,26 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use super::rewrite::{keep, rewrite};
+use super::scans::in_bodies;
 use crate::ir::op::Const;
-use crate::ir::{Binary, Graph, Node, Op, ValueId};
+use crate::ir::{Binary, Graph, Node, Op, Scan, ValueId};
 
-pub(super) fn cse(graph: Graph) -> Graph {
+pub(super) fn cse(mut graph: Graph) -> Graph {
+    in_bodies(&mut graph, cse);
     // By hash: the first value with it, and, rarely, others.
     let mut known: HashMap<u64, Vec<ValueId>> = HashMap::with_capacity(graph.nodes.len());
-    rewrite(graph, |graph, node| {
+    // Scans that do the same are one, so that their results are siblings.
+    let mut scans: Vec<Arc<Scan>> = Vec::new();
+    rewrite(graph, |graph, mut node| {
+        if let Op::Scan { scan, .. } = &mut node.op {
+            match scans.iter().find(|known| *known == scan) {
+                Some(known) => *scan = known.clone(),
+                None => scans.push(scan.clone()),
+            }
+        }
         let candidates = known.entry(hash(&node)).or_default();
         if let Some(same) = candidates.iter().find(|candidate| equal(graph.node(**candidate), &node)) {
             return *same;
@@ -64,6 +75,7 @@ fn attributes(op: &Op, hasher: &mut impl Hasher) {
         Op::Slice { start, step, .. } | Op::Unslice { start, step, .. } => (start, step).hash(hasher),
         Op::Contract { batch, over } => (batch, over).hash(hasher),
         Op::ScatterAdd { axis, size } => (axis, size).hash(hasher),
+        Op::Scan { scan, result } => (scan.turns, scan.reverse, scan.body.nodes.len(), result).hash(hasher),
     }
 }
 

@@ -7,12 +7,15 @@
 //! nearer than compiled code comes.
 
 use super::rewrite::{keep, rewrite};
+use super::scans::{constants_inward, in_bodies};
 use super::{identities, movement};
 use crate::ir::interpret::{Array, interpret_values};
 use crate::ir::op::Const;
 use crate::ir::{DType, Graph, Node, Op, ValueId};
 
-pub(super) fn fold(graph: Graph) -> Graph {
+pub(super) fn fold(mut graph: Graph) -> Graph {
+    constants_inward(&mut graph);
+    in_bodies(&mut graph, fold);
     rewrite(graph, simplified)
 }
 
@@ -70,7 +73,7 @@ fn splat_of(graph: &Graph, node: &Node) -> Option<Const> {
             .filter(|(first, rest)| rest.iter().all(|part| part == *first))
             .map(|(first, _)| (*first).clone()),
         Op::Input(_) | Op::Const { .. } | Op::Iota { .. } | Op::Random { .. } => None,
-        Op::Unslice { .. } | Op::Sum { .. } | Op::Contract { .. } | Op::ScatterAdd { .. } => None,
+        Op::Unslice { .. } | Op::Sum { .. } | Op::Contract { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => None,
     }
 }
 

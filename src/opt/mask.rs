@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::fold::splat;
 use super::rewrite::{keep, rewrite};
+use super::scans::in_bodies;
 use crate::ir::op::{Comparison, Const};
 use crate::ir::{Graph, Node, Op, Origin, ValueId};
 
@@ -18,7 +19,8 @@ struct Mask {
     made: Option<ValueId>,
 }
 
-pub(super) fn mask(graph: Graph) -> Graph {
+pub(super) fn mask(mut graph: Graph) -> Graph {
+    in_bodies(&mut graph, mask);
     let mut masks: HashMap<ValueId, Mask> = HashMap::new();
     rewrite(graph, |graph, mut node| {
         if let Some((compare, c)) = rectifier(graph, &node) {

@@ -5,15 +5,19 @@
 //! it keeps spans, labels, names and derivations (a forward node that merges
 //! into another takes its adjoints' references along; one that dies takes them
 //! with it); and unless its doc says otherwise the outputs keep their bits,
-//! NaN payloads aside.
+//! NaN payloads aside. What a pass does to a graph it does to the bodies of its
+//! scans, to each once for all results that share it.
 
 mod cse;
 mod dce;
 mod fold;
+mod hoist;
 mod identities;
+mod lift;
 mod mask;
 mod movement;
 mod rewrite;
+mod scans;
 mod strip;
 
 use crate::ir::Graph;
@@ -38,6 +42,11 @@ pub const PASSES: &[Pass] = &[
     Pass { name: "fold", description: "compute constants, apply exact identities, merge movement", run: fold::fold },
     Pass { name: "cse", description: "compute equal values once", run: cse::cse },
     Pass {
+        name: "hoist",
+        description: "take products out of scans, so that one large one replaces one a turn",
+        run: hoist::hoist,
+    },
+    Pass {
         name: "mask",
         description: "let a rectifier's gradient read its result instead of its operand",
         run: mask::mask,
@@ -45,8 +54,9 @@ pub const PASSES: &[Pass] = &[
     Pass { name: "dce", description: "drop what no output needs", run: dce::dce },
 ];
 
-/// The standard pipeline, by name. `fold` and `cse` run again for what `cse` and `mask` made equal.
-pub const PIPELINE: &[&str] = &["strip", "fold", "cse", "fold", "mask", "cse", "dce"];
+/// The standard pipeline, by name. `fold` and `cse` run again for what `cse` and `mask` made equal; what is dead goes
+/// before `hoist`, which looks at who reads what.
+pub const PIPELINE: &[&str] = &["strip", "fold", "cse", "dce", "hoist", "fold", "mask", "cse", "dce"];
 
 /// The pass with this name.
 pub fn pass(name: &str) -> Option<&'static Pass> {

@@ -24,7 +24,7 @@ pub(super) fn simpler(graph: &mut Graph, node: &Node) -> Option<ValueId> {
         Op::Reshape { .. } | Op::Unslice { .. } | Op::Contract { .. } | Op::Gather { .. } => None,
         Op::Input(_) | Op::Const { .. } | Op::Iota { .. } | Op::Random { .. } | Op::Unary(_) | Op::Binary(_) => None,
         Op::Compare(_) | Op::And | Op::Or | Op::Not | Op::Select | Op::Convert(_) | Op::StopGradient => None,
-        Op::ScatterAdd { .. } => None,
+        Op::ScatterAdd { .. } | Op::Scan { .. } => None,
     }
 }
 

@@ -3,9 +3,11 @@
 //! identity, so after the last `grad` their operand stands for them.
 
 use super::rewrite::{keep, rewrite};
+use super::scans::in_bodies;
 use crate::ir::{Graph, Op};
 
-pub(super) fn strip(graph: Graph) -> Graph {
+pub(super) fn strip(mut graph: Graph) -> Graph {
+    in_bodies(&mut graph, strip);
     rewrite(graph, |graph, node| {
         let names_only = matches!(node.op, Op::StopGradient | Op::Reshape { .. });
         match node.operands.first() {

@@ -3,11 +3,12 @@
 //! In comes a [`Program`] with the addresses of its kernels and slots; out goes
 //! one step per call of [`Machine::step`]. Everything is looked up and checked
 //! at load, so a step is a walk over a table: it allocates nothing and takes
-//! about two nanoseconds an item beside the kernels. Whether a run is spread
+//! about two nanoseconds an item beside the kernels. A loop moves the pointers
+//! that follow its turns after each turn, and back after the last. Whether a run is spread
 //! over threads depends on fixed cost constants, how it is cut on the program
 //! alone; neither shows in a result.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use super::pool::Pool;
 use crate::ir::DType;
 use crate::kernels;
 use crate::kernels::abi::{Ctx, KernelFn, PACK_BYTES, SCRATCH_BYTES};
-use crate::loops::ir::{Buffer, BufferId, Cost, Kernel, Mode, Place, Program};
+use crate::loops::ir::{Arg, Buffer, BufferId, Cost, Kernel, Mode, Place, Program};
 
 /// Floating-point operations a nanosecond that the estimate assumes of one core.
 const FLOPS_PER_NANOSECOND: u64 = 8;
@@ -29,8 +30,11 @@ const WORTH_SPREADING: u64 = 8_000;
 #[derive(Debug)]
 pub struct Machine {
     items: Vec<Item>,
+    loops: Vec<Loop>,
     /// What `Item::pointers` point into.
     table: Box<[*mut u8]>,
+    /// The table as it is outside all loops.
+    at_rest: Box<[*mut u8]>,
     contexts: Box<[Ctx]>,
     /// What each item writes, for `run_checked`.
     writes: Vec<Vec<Write>>,
@@ -57,6 +61,27 @@ struct Item {
     chunks: usize,
 }
 
+/// Items that are repeated.
+#[derive(Clone, Debug)]
+struct Loop {
+    items: Range<usize>,
+    turns: u64,
+    /// Number of the first loop that does not lie in it.
+    next: usize,
+    moves: Vec<Move>,
+}
+
+/// A pointer that follows the turns.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    /// Its place in the table.
+    at: usize,
+    /// Bytes to where the first turn has it.
+    start: isize,
+    /// Bytes from turn to turn.
+    step: isize,
+}
+
 /// A piece of memory of 4-byte words.
 #[derive(Clone, Copy, Debug)]
 struct Memory {
@@ -67,10 +92,13 @@ struct Memory {
 /// An f32 output of a run.
 #[derive(Clone, Debug)]
 struct Write {
-    memory: Memory,
+    /// Place of its pointer in the table.
+    at: usize,
+    words: usize,
+    /// The buffer's first word.
+    start: *mut u32,
     buffer: BufferId,
     name: String,
-    first: usize,
 }
 
 /// Where a value that is infinite or not a number appeared.
@@ -78,6 +106,8 @@ struct Write {
 pub struct NonFinite<'a> {
     /// Index into the program's runs.
     pub run: usize,
+    /// How many executions of that run went before in this step: its turn, if it stands in one loop.
+    pub before: u64,
     /// The kernel's name.
     pub kernel: &'a str,
     /// The buffer it was written to.
@@ -120,6 +150,8 @@ impl Machine {
         let (contexts, scratch, fault) = contexts(pool.threads());
         let mut machine = Machine {
             items: Vec::with_capacity(program.runs.len()),
+            loops: loops(program),
+            at_rest: pointers.clone(),
             table: pointers,
             contexts,
             writes: Vec::with_capacity(program.runs.len()),
@@ -135,38 +167,111 @@ impl Machine {
 
     /// Runs the program once.
     pub fn step(&mut self) {
-        for item in &self.items {
-            self.run_item(item);
+        if self.loops.is_empty() {
+            self.items.iter().for_each(|item| self.run_item(item));
+            return;
         }
+        let _ = self.walk(&mut |machine, at| {
+            machine.run_item(&machine.items[at]);
+            ControlFlow::Continue(())
+        });
     }
 
     /// As [`Machine::step`], and adds the nanoseconds of each run to `times` (as long as the program's runs).
     pub fn step_timed(&mut self, times: &mut [u64]) {
-        for (item, time) in self.items.iter().zip(times) {
+        let _ = self.walk(&mut |machine, at| {
             let start = Instant::now();
-            self.run_item(item);
-            *time += start.elapsed().as_nanos() as u64;
-        }
+            machine.run_item(&machine.items[at]);
+            if let Some(time) = times.get_mut(at) {
+                *time += start.elapsed().as_nanos() as u64;
+            }
+            ControlFlow::Continue(())
+        });
     }
 
     /// As [`Machine::step`], and after each run reports the first element of each f32 output that is not finite.
     /// Infinities may be meant (masks), so `report` decides whether to go on.
     pub fn run_checked(&mut self, report: &mut dyn FnMut(NonFinite<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
-        for (run, item) in self.items.iter().enumerate() {
-            self.run_item(item);
-            for write in &self.writes[run] {
-                // SAFETY: the memory was checked at load to lie inside its buffer, and no kernel runs now.
-                let words = unsafe { std::slice::from_raw_parts(write.memory.start, write.memory.words) };
-                let Some(at) = words.iter().position(|&word| !f32::from_bits(word).is_finite()) else { continue };
-                report(NonFinite {
-                    run,
-                    kernel: &self.names[run],
-                    buffer: write.buffer,
-                    name: &write.name,
-                    element: write.first + at,
-                    value: f32::from_bits(words[at]),
-                })?;
+        let mut executed = vec![0; self.items.len()];
+        self.walk(&mut |machine, run| {
+            machine.run_item(&machine.items[run]);
+            executed[run] += 1;
+            machine.check_writes(run, executed[run] - 1, report)
+        })
+    }
+
+    fn check_writes(
+        &self,
+        run: usize,
+        before: u64,
+        report: &mut dyn FnMut(NonFinite<'_>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for write in &self.writes[run] {
+            let start: *mut u32 = self.table[write.at].cast();
+            // SAFETY: the memory was checked at load to lie inside its buffer in every turn, and no kernel runs now.
+            let words = unsafe { std::slice::from_raw_parts(start, write.words) };
+            let Some(at) = words.iter().position(|&word| !f32::from_bits(word).is_finite()) else { continue };
+            report(NonFinite {
+                run,
+                before,
+                kernel: &self.names[run],
+                buffer: write.buffer,
+                name: &write.name,
+                element: (start as usize - write.start as usize) / 4 + at,
+                value: f32::from_bits(words[at]),
+            })?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Visits the items in order, loops turn by turn, with the pointers of each turn.
+    fn walk(&mut self, visit: &mut dyn FnMut(&Self, usize) -> ControlFlow<()>) -> ControlFlow<()> {
+        let flow = self.walk_range(0..self.items.len(), 0..self.loops.len(), visit);
+        if flow.is_break() {
+            self.table.copy_from_slice(&self.at_rest);
+        }
+        flow
+    }
+
+    fn walk_range(
+        &mut self,
+        items: Range<usize>,
+        loops: Range<usize>,
+        visit: &mut dyn FnMut(&Self, usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (mut at, mut next) = (items.start, loops.start);
+        while at < items.end {
+            let until = if next < loops.end { self.loops[next].items.start } else { items.end };
+            while at < until {
+                visit(self, at)?;
+                at += 1;
             }
+            if at < items.end {
+                let inside = next + 1..self.loops[next].next;
+                self.walk_loop(next, inside.clone(), visit)?;
+                (at, next) = (self.loops[next].items.end, inside.end);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn walk_loop(
+        &mut self,
+        number: usize,
+        inside: Range<usize>,
+        visit: &mut dyn FnMut(&Self, usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (items, turns) = (self.loops[number].items.clone(), self.loops[number].turns);
+        let (loops, table) = (&self.loops, &mut self.table);
+        loops[number].moves.iter().for_each(|one| table[one.at] = table[one.at].wrapping_offset(one.start));
+        for _ in 0..turns {
+            self.walk_range(items.clone(), inside.clone(), visit)?;
+            let (loops, table) = (&self.loops, &mut self.table);
+            loops[number].moves.iter().for_each(|one| table[one.at] = table[one.at].wrapping_offset(one.step));
+        }
+        let (loops, table) = (&self.loops, &mut self.table);
+        for one in &loops[number].moves {
+            table[one.at] = table[one.at].wrapping_offset(-one.start - one.step * turns as isize);
         }
         ControlFlow::Continue(())
     }
@@ -211,6 +316,7 @@ impl Machine {
 
     fn load_runs(&mut self, program: &Program, functions: &[KernelFn], addresses: &[Memory]) {
         let mut pointers = self.table.as_ptr();
+        let mut place = 0;
         for run in &program.runs {
             let kernel = &program.kernels[run.kernel.index()];
             let (extent, by) = kernel.par.map_or((0, 0), |par| (par.extent, par.by));
@@ -223,25 +329,60 @@ impl Machine {
             });
             // SAFETY: the table has one pointer for each argument of each run, in order.
             pointers = unsafe { pointers.add(run.args.len()) };
-            let outputs = kernel
-                .params
-                .iter()
-                .zip(&run.args)
-                .filter(|(param, _)| param.dtype == DType::F32 && matches!(param.mode, Mode::Out | Mode::InOut));
-            let writes = outputs.map(|(param, arg)| {
+            let outputs =
+                kernel.params.iter().zip(&run.args).enumerate().filter(|(_, (param, _))| {
+                    param.dtype == DType::F32 && matches!(param.mode, Mode::Out | Mode::InOut)
+                });
+            let writes = outputs.map(|(number, (param, arg))| {
                 let memory = addresses[arg.buffer.index()];
-                let words = param.len.min(memory.words - arg.offset.min(memory.words));
                 Write {
-                    // SAFETY: the table's construction has checked that the offset lies inside the buffer.
-                    memory: Memory { start: unsafe { memory.start.add(arg.offset) }, words },
+                    at: place + number,
+                    words: param.len.min(memory.words - arg.offset.min(memory.words)),
+                    start: memory.start,
                     buffer: arg.buffer,
                     name: program.buffers[arg.buffer.index()].name.clone(),
-                    first: arg.offset,
                 }
             });
             self.writes.push(writes.collect());
+            place += run.args.len();
         }
     }
+}
+
+/// The loops, with what moves in each.
+fn loops(program: &Program) -> Vec<Loop> {
+    let mut places = vec![0];
+    program.runs.iter().for_each(|run| places.push(places[places.len() - 1] + run.args.len()));
+    let lower = |number: usize| {
+        let found = program.loops[number];
+        let depth = program.around(found.first).position(|(other, _)| other == number).unwrap_or(0);
+        let mut moves = Vec::new();
+        for run in found.range() {
+            for (number, arg) in program.runs[run].args.iter().enumerate() {
+                let stride = arg.stride(depth) as isize * 4;
+                let start = if found.reverse { stride * (found.turns as isize - 1) } else { 0 };
+                let step = if found.reverse { -stride } else { stride };
+                if stride != 0 {
+                    moves.push(Move { at: places[run] + number, start, step });
+                }
+            }
+        }
+        let after = program.loops[number + 1..].iter().position(|other| other.first >= found.end);
+        let next = after.map_or(program.loops.len(), |after| number + 1 + after);
+        Loop { items: found.range(), turns: found.turns, next, moves }
+    };
+    (0..program.loops.len()).map(lower).collect()
+}
+
+/// Least and greatest first element of an argument over all turns.
+fn reach(arg: &Arg, program: &Program, run: usize) -> (i64, i64) {
+    let (mut first, mut last) = (arg.offset as i64, arg.offset as i64);
+    for (depth, (_, found)) in program.around(run).enumerate() {
+        let moved = arg.stride(depth).saturating_mul(found.turns as i64 - 1);
+        first = first.saturating_add(moved.min(0));
+        last = last.saturating_add(moved.max(0));
+    }
+    (first, last)
 }
 
 /// A run that is being spread: what the threads share.
@@ -345,7 +486,7 @@ fn addresses(
 /// The arguments of all runs one after another, checked against the kernels' parameters.
 fn pointer_table(program: &Program, addresses: &[Memory]) -> Result<Box<[*mut u8]>, String> {
     let mut table = Vec::with_capacity(program.runs.iter().map(|run| run.args.len()).sum());
-    for run in &program.runs {
+    for (number, run) in program.runs.iter().enumerate() {
         let kernel = program.kernels.get(run.kernel.index()).ok_or_else(|| format!("there is no {}", run.kernel))?;
         check_scratch(kernel)?;
         let params: Vec<_> = kernel.params.iter().filter(|param| !is_scratch(param.mode)).collect();
@@ -357,7 +498,11 @@ fn pointer_table(program: &Program, addresses: &[Memory]) -> Result<Box<[*mut u8
                 program.buffers.get(arg.buffer.index()).ok_or_else(|| format!("there is no {}", arg.buffer))?;
             // Loops over a whole buffer may run over its padding to the next 64 bytes.
             let reachable = buffer.len().next_multiple_of(ALIGNMENT / 4);
-            if param.dtype != buffer.dtype || arg.offset + param.len > reachable || arg.offset > buffer.len() {
+            let (first, last) = reach(arg, program, number);
+            let inside = first >= 0
+                && arg.offset <= buffer.len()
+                && usize::try_from(last).is_ok_and(|last| last + param.len <= reachable);
+            if param.dtype != buffer.dtype || !inside {
                 return Err(format!(
                     "`{}` of `{}` reaches {} {} from {} on, but `{}` has {} {}",
                     param.name,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use nnc::ir::interpret::{Array, interpret};
 use nnc::ir::{DType, Graph, OutputKind, SlotId};
 use nnc::loops::interpret::{Memory, Options as Cut, run_kernel, run_with};
-use nnc::loops::ir::{BufferId, Place, Program};
+use nnc::loops::ir::{Arg, BufferId, Mode, Param, Place, Program};
 use nnc::loops::verify::verify;
 use nnc::loops::{Options, lower};
 
@@ -60,29 +60,54 @@ fn run_overlaid(program: &Program, graph: &Graph, inputs: &[Array<f64>]) -> Vec<
     let mut slots: HashMap<SlotId, Vec<u32>> =
         inputs.iter().enumerate().map(|(at, array)| (SlotId(at as u32), words(array))).collect();
     let mut arena = vec![POISON; arena_words(program)];
-    let mut last = HashMap::new();
-    for (at, run) in program.runs.iter().enumerate() {
-        run.args.iter().for_each(|arg| _ = last.insert(arg.buffer, at));
-    }
-    program.figures.iter().for_each(|(_, buffer)| _ = last.insert(*buffer, usize::MAX));
-    for (at, run) in program.runs.iter().enumerate() {
-        let mut views: Vec<Vec<u32>> = run.args.iter().map(|arg| read(program, &slots, &arena, arg.buffer)).collect();
+    let mut trace: Vec<(usize, Vec<u64>)> = Vec::new();
+    program.each_run(&mut |at, turns| trace.push((at, turns.to_vec())));
+    let dead = dead_after(program, &trace);
+    for (moment, (at, turns)) in trace.iter().enumerate() {
+        let run = &program.runs[*at];
+        let kernel = &program.kernels[run.kernel.index()];
+        let whole = |arg: &Arg| read(program, &slots, &arena, arg.buffer);
+        let part = |(arg, param): (&Arg, &Param)| whole(arg)[arg.at(turns)..][..param.len].to_vec();
+        let mut views: Vec<Vec<u32>> = run.args.iter().zip(&kernel.params).map(part).collect();
         let mut args: Vec<&mut [u32]> = views.iter_mut().map(|view| &mut view[..]).collect();
-        let cut = Cut { chunk: None, backwards: at % 2 == 0, trace: false };
-        run_kernel(&program.kernels[run.kernel.index()], &mut args, cut);
-        for ((arg, param), view) in run.args.iter().zip(&program.kernels[run.kernel.index()].params).zip(views) {
-            if param.mode != nnc::loops::ir::Mode::In {
-                write(program, &mut slots, &mut arena, arg.buffer, view);
+        let cut = Cut { chunk: None, backwards: moment % 2 == 0, trace: false };
+        run_kernel(kernel, &mut args, cut);
+        for ((arg, param), view) in run.args.iter().zip(&kernel.params).zip(views) {
+            if param.mode != Mode::In {
+                let mut words = read(program, &slots, &arena, arg.buffer);
+                words[arg.at(turns)..][..param.len].copy_from_slice(&view);
+                write(program, &mut slots, &mut arena, arg.buffer, words);
             }
         }
-        for arg in run.args.iter().filter(|arg| last[&arg.buffer] == at) {
-            if let Place::Temporary { offset } = program.buffers[arg.buffer.index()].place {
-                let len = program.buffers[arg.buffer.index()].len();
+        for buffer in &dead[moment] {
+            if let Place::Temporary { offset } = program.buffers[buffer.index()].place {
+                let len = program.buffers[buffer.index()].len();
                 arena[offset / 4..offset / 4 + len].fill(POISON);
             }
         }
     }
     outputs(program, graph, inputs, |buffer| read(program, &slots, &arena, buffer))
+}
+
+/// What nobody reads again after each execution of a run: it is never touched again, or written as a whole before.
+fn dead_after(program: &Program, trace: &[(usize, Vec<u64>)]) -> Vec<Vec<BufferId>> {
+    let mut dead = vec![Vec::new(); trace.len()];
+    // Going backwards: whether the next touch of a buffer writes all of it anew; nothing comes after the step.
+    let mut anew: HashMap<BufferId, bool> = program.figures.iter().map(|(_, buffer)| (*buffer, false)).collect();
+    for (moment, (at, _)) in trace.iter().enumerate().rev() {
+        let run = &program.runs[*at];
+        for arg in &run.args {
+            if anew.get(&arg.buffer).copied().unwrap_or(true) {
+                dead[moment].push(arg.buffer);
+            }
+        }
+        for (arg, param) in run.args.iter().zip(&program.kernels[run.kernel.index()].params) {
+            let whole = *arg == Arg::whole(arg.buffer) && param.mode == Mode::Out;
+            let alone = run.args.iter().filter(|other| other.buffer == arg.buffer).count() == 1;
+            anew.insert(arg.buffer, whole && alone);
+        }
+    }
+    dead
 }
 
 fn arena_words(program: &Program) -> usize {

@@ -38,7 +38,7 @@ pub fn random_problem(seed: u64) -> Problem {
 }
 
 /// One random op on random values of the pool, kept within a few units of 0.
-fn step(maker: &mut Maker, pool: &[ValueId]) -> ValueId {
+pub fn step(maker: &mut Maker, pool: &[ValueId]) -> ValueId {
     let o = Origin::default();
     let choice = maker.numbers.below(16);
     let a = pool[maker.numbers.below(pool.len())];

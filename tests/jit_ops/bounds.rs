@@ -8,7 +8,7 @@
 //! nearly a whole number) the bound is infinite: nothing is promised there.
 
 use nnc::ir::interpret::{Array, interpret_all, interpret_values, math};
-use nnc::ir::{Binary, Comparison, DType, Graph, Node, Op, Origin, Owner, Unary};
+use nnc::ir::{Binary, Comparison, DType, Graph, Node, Op, Origin, Owner, Scan, Unary};
 
 /// Half a unit in the last place of 1.
 const U: f64 = 1.0 / 16_777_216.0;
@@ -17,6 +17,7 @@ const TINY: f64 = 1.401_298_464_324_817e-45;
 const HUGE: f64 = f32::MAX as f64;
 
 /// A node's elements in row-major order, ints and bools as numbers.
+#[derive(Clone)]
 pub struct Bounded {
     pub value: Vec<f64>,
     pub error: Vec<f64>,
@@ -24,11 +25,27 @@ pub struct Bounded {
     dtype: DType,
 }
 
-/// All nodes with their bounds.
+/// All nodes with their bounds; the inputs are exact.
 pub fn bounds(graph: &Graph, inputs: &[Array<f64>]) -> Vec<Bounded> {
-    let values = interpret_all(graph, inputs).expect("inputs fit");
+    let given: Vec<Bounded> = inputs.iter().map(exact).collect();
+    bounds_of(graph, &given)
+}
+
+fn exact(input: &Array<f64>) -> Bounded {
+    let (value, ty) = (input.to_f64(), input.ty());
+    Bounded { error: vec![0.0; value.len()], value, shape: ty.shape, dtype: ty.dtype }
+}
+
+/// As [`bounds`] for inputs that have errors themselves.
+fn bounds_of(graph: &Graph, given: &[Bounded]) -> Vec<Bounded> {
+    let inputs: Vec<Array<f64>> = given.iter().map(Bounded::array).collect();
+    let values = interpret_all(graph, &inputs).expect("inputs fit");
     let mut done: Vec<Bounded> = Vec::with_capacity(graph.nodes.len());
     for (node, value) in graph.nodes.iter().zip(values) {
+        if let Op::Input(slot) = node.op {
+            done.push(given[slot.index()].clone());
+            continue;
+        }
         let operands: Vec<&Bounded> = node.operands.iter().map(|operand| &done[operand.index()]).collect();
         let value = value.to_f64();
         let mut error = errors(node, &operands, &value);
@@ -44,6 +61,43 @@ pub fn bounds(graph: &Graph, inputs: &[Array<f64>]) -> Vec<Bounded> {
         done.push(Bounded { value, error, shape: node.ty.shape.clone(), dtype: node.ty.dtype });
     }
     done
+}
+
+impl Bounded {
+    fn array(&self) -> Array<f64> {
+        match self.dtype {
+            DType::F32 => Array::floats(&self.shape, self.value.clone()),
+            DType::I32 => Array::ints(&self.shape, self.value.iter().map(|&value| value as i32).collect()),
+            DType::Bool => Array::bools(&self.shape, self.value.iter().map(|&value| value != 0.0).collect()),
+        }
+    }
+
+    /// Row `at` of the first axis.
+    fn row(&self, at: usize) -> Bounded {
+        let shape = self.shape[1..].to_vec();
+        let len = shape.iter().product::<usize>();
+        let part = |of: &[f64]| of[at * len..(at + 1) * len].to_vec();
+        Bounded { value: part(&self.value), error: part(&self.error), shape, dtype: self.dtype }
+    }
+}
+
+/// The errors of one result of a scan: those of its body, turn after turn.
+fn scanned(scan: &Scan, result: usize, operands: &[&Bounded]) -> Vec<f64> {
+    let mut carries: Vec<Bounded> = operands[..scan.carries].iter().map(|&carry| carry.clone()).collect();
+    let (sequences, captured) = operands[scan.carries..].split_at(scan.sequences);
+    let mut emitted = vec![Vec::new(); scan.turns];
+    let turns: Vec<usize> = if scan.reverse { (0..scan.turns).rev().collect() } else { (0..scan.turns).collect() };
+    for turn in turns {
+        let mut given = vec![exact(&Array::ints(&[], vec![turn as i32]))];
+        given.append(&mut carries);
+        given.extend(sequences.iter().map(|sequence| sequence.row(turn)));
+        given.extend(captured.iter().map(|&value| value.clone()));
+        let body = bounds_of(&scan.body, &given);
+        let output = |at: usize| &body[scan.body.outputs[at].value.index()];
+        carries = (0..scan.carries).map(|at| output(at).clone()).collect();
+        emitted[turn] = output(result).error.clone();
+    }
+    if result < scan.carries { carries.swap_remove(result).error } else { emitted.concat() }
 }
 
 /// Whether an f32 may stand for a value with this bound.
@@ -85,6 +139,7 @@ fn errors(node: &Node, operands: &[&Bounded], value: &[f64]) -> Vec<f64> {
         Op::Sum { .. } => sums(node, operands),
         Op::ScatterAdd { .. } => sums(node, operands),
         Op::Contract { .. } => products(node, operands),
+        Op::Scan { scan, result } => scanned(scan, *result, operands),
     }
 }
 

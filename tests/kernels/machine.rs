@@ -85,7 +85,7 @@ fn kernel(name: &str, params: &[(usize, Mode)], par: Option<Par>, flops: u64) ->
 }
 
 fn run(kernel: u32, args: &[(u32, usize)]) -> Run {
-    let arg = |&(buffer, offset)| Arg { buffer: BufferId(buffer), offset };
+    let arg = |&(buffer, offset)| Arg { offset, ..Arg::whole(BufferId(buffer)) };
     Run { kernel: KernelId(kernel), args: args.iter().map(arg).collect() }
 }
 
@@ -102,6 +102,7 @@ fn counting_program(flops: u64) -> (Program, [KernelFn; 2]) {
             kernel("sum", &[(8, Mode::In), (1, Mode::Out)], None, 8),
         ],
         runs: vec![run(0, &[(0, 0)]), run(1, &[(0, 16), (1, 0)])],
+        loops: Vec::new(),
         figures: vec![("s".to_owned(), BufferId(1))],
     };
     (program, [increment, sum])

@@ -2,7 +2,7 @@
 //!
 //! A rule gets node y, its cotangent g and an operand's number k, and returns
 //! what y contributes to that operand's adjoint, as new nodes of the same ops.
-//! Invariant: [`adjoint`] gives `None` exactly where [`passes`] says no.
+//! Invariant: [`adjoint`] gives `None` exactly where [`passes`] says no, and for scans, which the walk differentiates.
 
 mod elementwise;
 mod movement;
@@ -14,7 +14,10 @@ use crate::ir::{DType, Graph, Op, Origin, Unary, ValueId};
 pub fn passes(graph: &Graph, y: ValueId, k: usize) -> bool {
     let node = graph.node(y);
     let floats = node.ty.dtype == DType::F32 && graph.ty(node.operands[k]).dtype == DType::F32;
-    floats && !blocks(&node.op)
+    match &node.op {
+        Op::Scan { scan, result } => floats && super::scan::flows(scan, *result, k),
+        op => floats && !blocks(op),
+    }
 }
 
 /// Ops of floats that have derivative 0 (or none) everywhere.
@@ -25,6 +28,7 @@ fn blocks(op: &Op) -> bool {
         Op::Compare(_) | Op::And | Op::Or | Op::Not | Op::Select | Op::Convert(_) | Op::Broadcast { .. } => false,
         Op::Reshape { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Unslice { .. } | Op::Concat { .. } => false,
         Op::Sum { .. } | Op::MaxOf { .. } | Op::Contract { .. } | Op::Gather { .. } | Op::ScatterAdd { .. } => false,
+        Op::Scan { .. } => false,
     }
 }
 
@@ -51,6 +55,8 @@ pub(super) fn adjoint(graph: &mut Graph, y: ValueId, g: ValueId, k: usize, origi
         Op::Concat { axis } => Some(movement::concat(&mut cx, *axis, k)),
         Op::Gather { axis } => Some(movement::gather(&mut cx, *axis)),
         Op::ScatterAdd { axis, .. } => Some(movement::scatter_add(&mut cx, *axis)),
+        // Its results are differentiated together, by the walk.
+        Op::Scan { .. } => None,
         Op::Sum { axes } => Some(reduce::sum(&mut cx, axes)),
         Op::MaxOf { axes } => Some(reduce::max_of(&mut cx, axes)),
         Op::Contract { batch, over } => Some(reduce::contract(&mut cx, batch, over, k)),

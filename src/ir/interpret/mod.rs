@@ -12,6 +12,7 @@ mod elementwise;
 pub mod math;
 mod movement;
 mod reduce;
+mod scan;
 
 pub use array::{Array, Real};
 
@@ -132,6 +133,7 @@ fn evaluate<F: Real>(node: &Node, operands: &[&Array<F>], inputs: &[Array<F>]) -
         Op::Contract { batch, over } => reduce::contract(operands[0], operands[1], batch, over),
         Op::Gather { axis } => reduce::gather(operands[0], operands[1], *axis),
         Op::ScatterAdd { axis, size } => reduce::scatter_add(operands[0], operands[1], *axis, *size),
+        Op::Scan { scan, result } => scan::scan(scan, operands).swap_remove(*result),
     }
 }
 

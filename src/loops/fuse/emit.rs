@@ -5,9 +5,10 @@
 //! in each open loop that asks for it at one index.
 
 use crate::ir::{Const, DType, Graph, Node, Op, ValueId as NodeId};
-use crate::loops::ir::{Access, Affine, BufferId, Guard, Indirect, Mode, ParamId, ScalarOp, ValueId};
+use crate::loops::ir::{Access, Affine, Guard, Indirect, Mode, ParamId, ScalarOp, ValueId};
 
 use super::fate::{Class, Fates};
+use super::home::Home;
 use super::product::{Axes, pair};
 use super::scope::Scope;
 use super::view::{Strided, flat, operand_index, row_major, strided};
@@ -18,8 +19,8 @@ pub(super) struct Emitter<'a> {
     pub graph: &'a Graph,
     /// The decisions.
     pub fates: &'a Fates,
-    /// The buffer of each value in memory.
-    pub buffers: &'a [Option<BufferId>],
+    /// Where each value in memory lies.
+    pub homes: &'a [Option<Home>],
     /// Values of the open nest that are computed again rather than read back.
     pub again: Vec<NodeId>,
     /// The statements so far.
@@ -33,7 +34,7 @@ impl Emitter<'_> {
             return Ok(value);
         }
         if self.readable(node) {
-            let value = self.load(node, flat(index, &row_major(&self.graph.ty(node).shape)))?;
+            let value = self.load(node, flat(index, &self.layout(node)))?;
             self.scope.remember(node, index, value);
             return Ok(value);
         }
@@ -63,19 +64,24 @@ impl Emitter<'_> {
 
     /// The parameter for a value in memory.
     pub fn param(&mut self, node: NodeId, mode: Mode) -> Result<ParamId, String> {
-        let buffer = self.buffers[node.index()].ok_or_else(|| format!("{node} is read from memory but has none"))?;
-        let ty = self.graph.ty(node);
+        let home =
+            self.homes[node.index()].as_ref().ok_or_else(|| format!("{node} is read from memory but has none"))?;
         let name = self.name(node);
-        Ok(self.scope.param(buffer, &name, ty.dtype, ty.len(), mode))
+        Ok(self.scope.param(&home.arg, &name, self.graph.ty(node).dtype, home.len, mode))
     }
 
     /// A chain of views as strides over memory.
     pub fn strided(&self, node: NodeId) -> Result<Strided, String> {
-        strided(self.graph, &|value| self.readable(value), node).ok_or_else(|| format!("{node} is no view of memory"))
+        strided(self.graph, &|value| self.readable(value).then(|| self.layout(value)), node)
+            .ok_or_else(|| format!("{node} is no view of memory"))
     }
 
     fn readable(&self, node: NodeId) -> bool {
-        self.buffers[node.index()].is_some() && !self.again.contains(&node)
+        self.homes[node.index()].is_some() && !self.again.contains(&node)
+    }
+
+    fn layout(&self, node: NodeId) -> Vec<i64> {
+        self.fates.layout(self.graph, node).unwrap_or_else(|| row_major(&self.graph.ty(node).shape))
     }
 
     fn name(&self, node: NodeId) -> String {

@@ -5,11 +5,12 @@
 //! indirect reads and of reshapes without an affine index end in memory; no
 //! inlined chain is longer than [`LONGEST`], which bounds kernels and recursion.
 
-use crate::ir::{Binary, Const, Graph, Node, Op, Unary, ValueId};
+use crate::ir::{Binary, Const, Graph, Node, Op, SlotId, Unary, ValueId};
 use crate::loops::ir::Affine;
 
 use super::product::{Axes, Form, pair};
-use super::view::{operand_index, strided};
+use super::turns::reads_whole;
+use super::view::{operand_index, row_major, strided};
 
 /// What a node is to the lowering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub(super) struct Fates {
     pub cost: Vec<u32>,
     /// Statements of computing it from roots and memory.
     pub length: Vec<u32>,
+    /// The strides of inputs that are no contiguous arrays.
+    layouts: Vec<Option<Vec<i64>>>,
 }
 
 /// Longest chain of inlined statements.
@@ -57,9 +60,14 @@ const INLINE_SCALAR: u32 = 150;
 const MANY: usize = 16;
 
 impl Fates {
-    /// Decides for the whole graph; with `fuse` off every value is a root.
-    pub fn decide(graph: &Graph, fuse: bool) -> Fates {
+    /// Decides for the whole graph; with `fuse` off every value is a root. `slots` gives the strides of slots that
+    /// are no contiguous arrays.
+    pub fn decide(graph: &Graph, slots: &[Option<Vec<i64>>], fuse: bool) -> Fates {
         let count = graph.nodes.len();
+        let layout = |node: &Node| {
+            let Op::Input(slot) = node.op else { return None };
+            slots.get(slot.index()).cloned().flatten()
+        };
         let mut fates = Fates {
             class: graph.nodes.iter().map(|node| class(graph, node)).collect(),
             live: live(graph),
@@ -67,6 +75,7 @@ impl Fates {
             needed: vec![false; count],
             cost: vec![0; count],
             length: vec![0; count],
+            layouts: graph.nodes.iter().map(layout).collect(),
         };
         for output in &graph.outputs {
             fates.need(output.value);
@@ -81,6 +90,12 @@ impl Fates {
     /// Whether a value can be loaded.
     pub fn in_memory(&self, value: ValueId) -> bool {
         self.root[value.index()] || self.class[value.index()] == Class::Memory
+    }
+
+    /// The strides of a value that can be loaded.
+    pub fn layout(&self, graph: &Graph, value: ValueId) -> Option<Vec<i64>> {
+        let given = || self.layouts[value.index()].clone();
+        self.in_memory(value).then(|| given().unwrap_or_else(|| row_major(&graph.ty(value).shape)))
     }
 
     fn need(&mut self, value: ValueId) {
@@ -123,6 +138,16 @@ impl Fates {
                 }
             }
             (Op::Contract { .. }, Class::Product) => self.settle_product(graph, value, node),
+            (Op::Scan { scan, .. }, _) => {
+                // First values are copied in; what is read each turn is read where it lies.
+                for (at, &operand) in node.operands.iter().enumerate().skip(scan.carries) {
+                    self.force(graph, operand, reads_whole(&scan.body, SlotId(1 + at as u32)));
+                    let view = strided(graph, &|value| self.layout(graph, value), operand);
+                    if view.is_none_or(|view| view.strides.iter().any(|&stride| stride < 0)) {
+                        self.need(operand);
+                    }
+                }
+            }
             (Op::Gather { .. } | Op::Unslice { .. }, Class::Map) => self.force(graph, node.operands[0], false),
             _ => {}
         }
@@ -133,8 +158,8 @@ impl Fates {
         let (a, b) = pair(node);
         self.force(graph, a, false);
         self.force(graph, b, false);
-        let in_memory = |value| self.in_memory(value);
-        let views = strided(graph, &in_memory, a).zip(strided(graph, &in_memory, b));
+        let layout = |value| self.layout(graph, value);
+        let views = strided(graph, &layout, a).zip(strided(graph, &layout, b));
         let joins = Axes::of(graph, node).zip(views).is_some_and(|(axes, (a, b))| axes.over_joins(graph, node, &a, &b));
         if !joins {
             self.class[value.index()] = Class::Reduce;
@@ -143,21 +168,19 @@ impl Fates {
 
     /// Makes `value` a strided view of something in memory; `whole`: contiguous.
     fn force(&mut self, graph: &Graph, value: ValueId, whole: bool) {
-        let in_memory = |value| self.in_memory(value);
-        if in_memory(value) {
+        if self.in_memory(value) {
             self.needed[value.index()] = true;
             return;
         }
         if whole || self.class[value.index()] != Class::View {
             return self.need(value);
         }
-        if let Some(view) = strided(graph, &in_memory, value) {
+        if let Some(view) = strided(graph, &|value| self.layout(graph, value), value) {
             self.needed[view.base.index()] = true;
             return;
         }
         self.force(graph, graph.node(value).operands[0], false);
-        let in_memory = |value| self.in_memory(value);
-        if strided(graph, &in_memory, value).is_none() {
+        if strided(graph, &|value| self.layout(graph, value), value).is_none() {
             self.need(value);
         }
     }
@@ -223,6 +246,7 @@ pub(super) fn op_cost(op: &Op) -> u32 {
         | Op::Random { .. } => 12,
         Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min) => 1,
         Op::Gather { .. } | Op::ScatterAdd { .. } => 8,
+        Op::Scan { .. } => 12,
     }
 }
 
@@ -253,6 +277,7 @@ fn class(graph: &Graph, node: &Node) -> Class {
             Some(Form::Gemm) => Class::Product,
         },
         Op::Random { .. } | Op::Unslice { .. } | Op::Concat { .. } | Op::ScatterAdd { .. } => Class::Own,
+        Op::Scan { .. } => Class::Own,
     }
 }
 

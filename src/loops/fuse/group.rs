@@ -6,8 +6,9 @@
 //! where it was computed.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use crate::ir::{Graph, ValueId};
+use crate::ir::{Graph, Op, ValueId};
 use crate::loops::ir::{Affine, VarId};
 
 use super::domain::{Domain, Level, Style};
@@ -71,6 +72,9 @@ impl Groups {
             Groups { groups: Vec::new(), of: HashMap::new(), ancestors: vec![vec![0; words]; roots.len()] };
         let mut readers: HashMap<ValueId, Vec<ValueId>> = HashMap::new();
         for root in roots {
+            if groups.joins_sibling(graph, root) {
+                continue;
+            }
             let at = groups.add(graph, fates, root);
             if fuse {
                 groups.place(graph, fates, at, root, &readers);
@@ -99,6 +103,22 @@ impl Groups {
 
     fn sources_of(&self, root: ValueId) -> Vec<ValueId> {
         self.of.get(&root).and_then(|&at| self.groups[at].as_ref()).map_or(Vec::new(), |group| group.sources.clone())
+    }
+
+    /// Puts a result of a scan into the group of another result of the same scan. They read the same values, so no
+    /// way between groups changes.
+    fn joins_sibling(&mut self, graph: &Graph, root: ValueId) -> bool {
+        let node = graph.node(root);
+        let Op::Scan { scan, .. } = &node.op else { return false };
+        let sibling = |group: &Group| {
+            let other = graph.node(group.members[0]);
+            matches!(&other.op, Op::Scan { scan: theirs, .. } if Arc::ptr_eq(scan, theirs))
+                && other.operands == node.operands
+        };
+        let Some(at) = self.groups.iter().position(|group| group.as_ref().is_some_and(sibling)) else { return false };
+        self.groups[at].iter_mut().for_each(|group| group.members.push(root));
+        self.of.insert(root, at);
+        true
     }
 
     fn add(&mut self, graph: &Graph, fates: &Fates, root: ValueId) -> usize {

@@ -7,39 +7,56 @@
 //! The way: `fate` decides what is stored, `group` puts roots into common nests
 //! (with `domain` and `reads` to see what fits), `order` lays them in a row and
 //! bundles small ones, `emit`, `nest` and `wide` write statements, `tidy`
-//! joins loops, forms fma and cuts panels.
+//! joins loops, forms fma and cuts panels. `home` says where values lie, `turns`
+//! lowers the body of a scan by the same way.
 mod domain;
 mod emit;
 mod fate;
 mod group;
+mod home;
 mod nest;
 mod order;
 mod product;
 mod reads;
 mod scope;
 mod tidy;
+mod turns;
 mod view;
 mod wide;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use crate::ir::{Const, Graph, Node, Op, OutputKind, ValueId};
-use crate::loops::ir::{Arg, Buffer, BufferId, KernelId, Place, Program, Run};
+use crate::loops::ir::{BufferId, KernelId, Program, Run};
 use crate::loops::verify::MAX_STATEMENTS;
 
 use domain::Style;
 use emit::Emitter;
 use fate::{Class, Fates};
 use group::{Group, Groups, Kind};
+use home::{Frame, Home};
 use scope::Scope;
 
 /// A program before the plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Draft {
     /// All temporaries lie at offset 0 still.
     pub program: Program,
     /// Each written slot's new value: (slot's buffer, value's buffer).
     pub writes: Vec<(BufferId, BufferId)>,
+    /// Carries of loops that are written at the end of a turn, unless that is legal earlier.
+    pub carries: Vec<Carry>,
+}
+
+/// A carry of a loop in one place.
+#[derive(Clone, Debug)]
+pub struct Carry {
+    /// Which of the program's loops.
+    pub turns: usize,
+    /// Holds the value that a turn starts from.
+    pub place: BufferId,
+    /// Holds the next value.
+    pub next: BufferId,
 }
 
 /// Groups the graph's values into kernels and writes them as loops.
@@ -47,33 +64,61 @@ pub struct Draft {
 /// # Errors
 /// A message when an invariant of the lowering is broken: an internal error.
 pub fn fuse(graph: &Graph, fuse: bool) -> Result<Draft, String> {
-    let graph = separate_outputs(graph);
-    let fates = Fates::decide(&graph, fuse);
-    let groups = Groups::form(&graph, &fates, fuse);
-    let stored = stored(&graph, &fates, &groups);
-    let (mut program, buffers, writes) = buffers(&graph, &fates, &stored);
-    let context = Context { graph: &graph, fates: &fates, buffers: &buffers, fuse };
-    for kernel in order::order(&graph, &fates, &groups, fuse)? {
-        let members: Vec<&Group> = kernel.iter().filter_map(|at| groups.groups[*at].as_ref()).collect();
-        context.emit(&members, &mut program)?;
+    let mut draft = Draft::default();
+    let graph = separate_outputs(graph, false);
+    let homes = lower(&graph, &Frame::default(), fuse, &mut draft)?;
+    for output in &graph.outputs {
+        let Some(home) = &homes[output.value.index()] else { continue };
+        match &output.kind {
+            OutputKind::Write(slot) => {
+                let to = home::slot_buffer(&graph, *slot, graph.node(output.value).origin, &mut draft.program);
+                draft.writes.push((to, home.arg.buffer));
+            }
+            OutputKind::Figure(name) => draft.program.figures.push((name.clone(), home.arg.buffer)),
+        }
     }
-    Ok(Draft { program, writes })
+    Ok(draft)
+}
+
+/// Appends a graph's runs to the program; where its values lie.
+fn lower(graph: &Graph, frame: &Frame, fuse: bool, draft: &mut Draft) -> Result<Vec<Option<Home>>, String> {
+    let fates = Fates::decide(graph, &frame.layouts(), fuse);
+    let groups = Groups::form(graph, &fates, fuse);
+    let stored = stored(graph, &fates, &groups);
+    let mut homes = home::homes(graph, &fates, &stored, frame, &mut draft.program);
+    for kernel in order::order(graph, &fates, &groups, fuse)? {
+        let members: Vec<&Group> = kernel.iter().filter_map(|at| groups.groups[*at].as_ref()).collect();
+        let context = Context { graph, fates: &fates, homes: &homes, fuse };
+        if let [group] = members[..]
+            && matches!(graph.node(group.members[0]).op, Op::Scan { .. })
+        {
+            for (result, home) in context.scan(&group.members, frame.depth, draft)? {
+                homes[result.index()] = Some(home);
+            }
+        } else {
+            context.emit(&members, &mut draft.program)?;
+        }
+    }
+    Ok(homes)
 }
 
 /// What emission reads.
 struct Context<'a> {
     graph: &'a Graph,
     fates: &'a Fates,
-    buffers: &'a [Option<BufferId>],
+    homes: &'a [Option<Home>],
     fuse: bool,
 }
 
 impl Context<'_> {
+    fn emitter(&self, name: String) -> Emitter<'_> {
+        let scope = Scope::new(name);
+        Emitter { graph: self.graph, fates: self.fates, homes: self.homes, again: Vec::new(), scope }
+    }
+
     /// One kernel of all the groups; two of half of them if it becomes too long.
     fn emit(&self, groups: &[&Group], program: &mut Program) -> Result<(), String> {
-        let scope = Scope::new(name(self.graph, groups));
-        let mut emitter =
-            Emitter { graph: self.graph, fates: self.fates, buffers: self.buffers, again: Vec::new(), scope };
+        let mut emitter = self.emitter(name(self.graph, groups));
         for group in groups {
             match group.kind {
                 Kind::Loops => emitter.nest(group, None)?,
@@ -86,27 +131,32 @@ impl Context<'_> {
             self.emit(first, program)?;
             return self.emit(second, program);
         }
-        let (mut kernel, args) = emitter.scope.finish();
-        tidy::tidy(&mut kernel, self.fuse, groups.len() == 1);
-        let args = args.into_iter().map(|buffer| Arg { buffer, offset: 0 }).collect();
+        self.push(emitter.scope, groups.len() == 1, program);
+        Ok(())
+    }
+
+    /// Appends a kernel and its run.
+    fn push(&self, scope: Scope, alone: bool, program: &mut Program) {
+        let (mut kernel, args) = scope.finish();
+        tidy::tidy(&mut kernel, self.fuse, alone);
         program.runs.push(Run { kernel: KernelId(program.kernels.len() as u32), args });
         program.kernels.push(kernel);
-        Ok(())
     }
 }
 
-/// Gives each output a value of its own: one that is computed, and not claimed by another written slot.
-fn separate_outputs(graph: &Graph) -> Graph {
+/// Gives each output a value of its own: one that is computed by a kernel, and not claimed by another written slot;
+/// with `every`, nor by a figure.
+fn separate_outputs(graph: &Graph, every: bool) -> Graph {
     let mut graph = graph.clone();
     let mut claimed: HashSet<ValueId> = HashSet::new();
     for at in 0..graph.outputs.len() {
         let output = graph.outputs[at].clone();
         let node = graph.node(output.value).clone();
         let own_slot = matches!((&output.kind, &node.op), (OutputKind::Write(to), Op::Input(from)) if to == from);
-        let given = matches!(&node.op, Op::Input(_) | Op::Const { value: Const::Table { .. }, .. });
-        let written = matches!(output.kind, OutputKind::Write(_));
-        if own_slot || !(given || (written && claimed.contains(&output.value))) {
-            if written {
+        let given = matches!(&node.op, Op::Input(_) | Op::Const { value: Const::Table { .. }, .. } | Op::Scan { .. });
+        let alone = every || matches!(output.kind, OutputKind::Write(_));
+        if own_slot || !(given || (alone && claimed.contains(&output.value))) {
+            if alone {
                 claimed.insert(output.value);
             }
             continue;
@@ -140,53 +190,6 @@ fn stored(graph: &Graph, fates: &Fates, groups: &Groups) -> Vec<bool> {
         }
     }
     stored
-}
-
-type Buffers = (Program, Vec<Option<BufferId>>, Vec<(BufferId, BufferId)>);
-
-/// One buffer for each value in memory, and one for each slot.
-fn buffers(graph: &Graph, fates: &Fates, stored: &[bool]) -> Buffers {
-    let mut program = Program::default();
-    let mut of = vec![None; graph.nodes.len()];
-    let mut slots: HashMap<u32, BufferId> = HashMap::new();
-    let add = |program: &mut Program, buffer: Buffer| {
-        program.buffers.push(buffer);
-        BufferId(program.buffers.len() as u32 - 1)
-    };
-    let mut slot_buffer = |program: &mut Program, slot: crate::ir::SlotId, origin| {
-        *slots.entry(slot.0).or_insert_with(|| {
-            let found = graph.slot(slot);
-            let (name, dtype, shape) = (found.path.clone(), found.ty.dtype, found.ty.shape.clone());
-            add(program, Buffer { name, dtype, shape, place: Place::Slot(slot), origin })
-        })
-    };
-    for (at, node) in graph.nodes.iter().enumerate().filter(|(at, _)| fates.live[*at]) {
-        let name = node.name.as_ref().map_or_else(|| ValueId(at as u32).to_string(), |name| name.to_string());
-        let place = match (&node.op, fates.class[at]) {
-            (Op::Input(slot), _) => {
-                of[at] = Some(slot_buffer(&mut program, *slot, node.origin));
-                continue;
-            }
-            (Op::Const { value: Const::Table { words, .. }, .. }, _) => Place::Constant(words.clone()),
-            _ if stored[at] && fates.root[at] => Place::Temporary { offset: 0 },
-            _ => continue,
-        };
-        let (dtype, shape) = (node.ty.dtype, node.ty.shape.clone());
-        program.buffers.push(Buffer { name, dtype, shape, place, origin: node.origin });
-        of[at] = Some(BufferId(program.buffers.len() as u32 - 1));
-    }
-    let mut writes = Vec::new();
-    for output in &graph.outputs {
-        let Some(value) = of[output.value.index()] else { continue };
-        match &output.kind {
-            OutputKind::Write(slot) => {
-                let to = slot_buffer(&mut program, *slot, graph.node(output.value).origin);
-                writes.push((to, value));
-            }
-            OutputKind::Figure(name) => program.figures.push((name.clone(), value)),
-        }
-    }
-    (program, of, writes)
 }
 
 /// `Mlp.dense1 + relu`: where the members stand, or what they do.

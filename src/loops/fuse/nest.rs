@@ -87,7 +87,7 @@ impl Emitter<'_> {
 
     /// Computes a member that is no reduction, and stores it if it has a buffer.
     fn finish(&mut self, member: NodeId, spot: &Spot) -> Result<(), String> {
-        if self.buffers[member.index()].is_some() {
+        if self.homes[member.index()].is_some() {
             let value = self.compute(member, &spot.index)?;
             self.store(member, &spot.index, value)?;
         }
@@ -121,7 +121,7 @@ impl Emitter<'_> {
             group.members.iter().filter(|member| pass.stages.of[member] == pass.stage && Some(**member) != given)
         {
             let level = self.spot(pass.domain, member, at)?.level;
-            let stored = self.buffers[member.index()].is_some();
+            let stored = self.homes[member.index()].is_some();
             if level == Level::Reduce || (level == Level::Full && stored) {
                 members.push(member);
             }
@@ -143,7 +143,7 @@ impl Emitter<'_> {
         for (node, result) in results {
             let spot = self.spot(pass.domain, node, at)?;
             self.scope.remember(node, &spot.index, result);
-            if self.buffers[node.index()].is_some() {
+            if self.homes[node.index()].is_some() {
                 self.store(node, &spot.index, result)?;
             }
         }

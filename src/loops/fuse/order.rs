@@ -146,6 +146,8 @@ pub(super) fn estimate(graph: &Graph, fates: &Fates, group: &Group) -> f64 {
                 (2 * sizes.0 * sizes.1 * sizes.2 * batch) as f64 / 50.0
             }
             Class::Reduce => group.domain.len() as f64 * (cost + 1.0) / 16.0,
+            // A loop is never part of a bundle.
+            Class::Own if matches!(node.op, Op::Scan { .. }) => BUNDLE,
             Class::Own => node.ty.len() as f64 * 1.5,
             Class::Memory | Class::Made | Class::View | Class::Map => node.ty.len() as f64 * cost.max(1.0) / 16.0,
         };

@@ -62,7 +62,7 @@ pub(super) fn sources(graph: &Graph, fates: &Fates, root: ValueId) -> Vec<ValueI
 
 /// The value in memory that a chain of views ends in.
 pub(super) fn base(graph: &Graph, fates: &Fates, value: ValueId) -> ValueId {
-    strided(graph, &|value| fates.in_memory(value), value).map_or(value, |view| view.base)
+    strided(graph, &|value| fates.layout(graph, value), value).map_or(value, |view| view.base)
 }
 
 fn reads(

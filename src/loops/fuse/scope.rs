@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use crate::ir::{DType, Origin, ValueId as NodeId};
 use crate::loops::ir::{
-    Access, Affine, BufferId, Cost, Fill, Gemm, Kernel, Loop, LoopKind, Mode, Param, ParamId, Range, Reduce, ScalarOp,
-    Stmt, ValueId, ValueInfo, VarId,
+    Access, Affine, Arg, Cost, Fill, Gemm, Kernel, Loop, LoopKind, Mode, Param, ParamId, Range, Reduce, ScalarOp, Stmt,
+    ValueId, ValueInfo, VarId,
 };
 
 /// An open loop, or the kernel itself.
@@ -27,8 +27,8 @@ struct Level {
 #[derive(Debug)]
 pub(super) struct Scope {
     kernel: Kernel,
-    args: Vec<BufferId>,
-    params: HashMap<BufferId, ParamId>,
+    args: Vec<Arg>,
+    params: HashMap<Arg, ParamId>,
     levels: Vec<Level>,
     var_level: Vec<usize>,
     value_level: Vec<usize>,
@@ -72,15 +72,19 @@ impl Scope {
         }
     }
 
-    /// The parameter bound to `buffer`, which is then read (`In`) or written (`Out`) as well.
-    pub fn param(&mut self, buffer: BufferId, name: &str, dtype: DType, len: usize, mode: Mode) -> ParamId {
+    /// The parameter bound to `arg`, which is then read (`In`) or written (`Out`) as well.
+    pub fn param(&mut self, arg: &Arg, name: &str, dtype: DType, len: usize, mode: Mode) -> ParamId {
         let next = ParamId(self.kernel.params.len() as u32);
-        let param = *self.params.entry(buffer).or_insert(next);
+        let param = *self.params.entry(arg.clone()).or_insert(next);
         if param == next {
             self.kernel.params.push(Param { name: name.to_owned(), dtype, len, mode });
-            self.args.push(buffer);
-        } else if self.kernel.params[param.index()].mode != mode {
-            self.kernel.params[param.index()].mode = Mode::InOut;
+            self.args.push(arg.clone());
+            return param;
+        }
+        let found = &mut self.kernel.params[param.index()];
+        found.len = found.len.max(len);
+        if found.mode != mode {
+            found.mode = Mode::InOut;
         }
         param
     }
@@ -190,8 +194,8 @@ impl Scope {
         self.statements
     }
 
-    /// The finished kernel, and the buffer of each parameter.
-    pub fn finish(mut self) -> (Kernel, Vec<BufferId>) {
+    /// The finished kernel, and what each parameter is bound to.
+    pub fn finish(mut self) -> (Kernel, Vec<Arg>) {
         if let Some(root) = self.levels.pop() {
             self.kernel.body = root.body;
         }

@@ -8,10 +8,13 @@
 use crate::ir::{Graph, Node, Op, ValueId};
 use crate::loops::ir::Affine;
 
+/// The strides of a value, if it lies in memory.
+pub(super) type Layout<'a> = dyn Fn(ValueId) -> Option<Vec<i64>> + 'a;
+
 /// A chain of views over a value in memory: element `offset + Σ index·stride`.
 #[derive(Clone, Debug)]
 pub(super) struct Strided {
-    /// The value in memory, row-major.
+    /// The value in memory.
     pub base: ValueId,
     /// Elements before index zero.
     pub offset: i64,
@@ -85,19 +88,20 @@ pub(super) fn operand_index(graph: &Graph, node: &Node, index: &[Affine]) -> Opt
         | Op::Concat { .. }
         | Op::Contract { .. }
         | Op::Gather { .. }
-        | Op::ScatterAdd { .. } => None,
+        | Op::ScatterAdd { .. }
+        | Op::Scan { .. } => None,
     }
 }
 
-/// The chain of views that ends in `value`, over the first value for which `in_memory` holds.
-pub(super) fn strided(graph: &Graph, in_memory: &dyn Fn(ValueId) -> bool, value: ValueId) -> Option<Strided> {
+/// The chain of views that ends in `value`, over the first value in memory, whose strides `layout` gives.
+pub(super) fn strided(graph: &Graph, layout: &Layout<'_>, value: ValueId) -> Option<Strided> {
     let node = graph.node(value);
-    if in_memory(value) {
-        return Some(Strided { base: value, offset: 0, strides: row_major(&node.ty.shape) });
+    if let Some(strides) = layout(value) {
+        return Some(Strided { base: value, offset: 0, strides });
     }
     let operand = *node.operands.first()?;
     if let Op::Reshape { shape } = &node.op {
-        let below = strided(graph, in_memory, operand)?;
+        let below = strided(graph, layout, operand)?;
         let strides = reshape_strides(&graph.ty(operand).shape, shape, &below.strides)?;
         return Some(Strided { strides, ..below });
     }
@@ -108,7 +112,7 @@ pub(super) fn strided(graph: &Graph, in_memory: &dyn Fn(ValueId) -> bool, value:
         operand_index(graph, node, &index)
     };
     let origin = at(None)?;
-    let below = strided(graph, in_memory, operand)?;
+    let below = strided(graph, layout, operand)?;
     let offset = flat(&origin, &below.strides).offset;
     let strides = (0..rank)
         .map(|axis| at(Some(axis)).map(|index| flat(&index, &below.strides).offset - offset))

@@ -176,7 +176,7 @@ impl Emitter<'_> {
     }
 
     /// Loops over a shape, the last one `vec`.
-    fn loops(&mut self, shape: &[usize]) -> (Vec<Affine>, usize) {
+    pub fn loops(&mut self, shape: &[usize]) -> (Vec<Affine>, usize) {
         let last = shape.iter().rposition(|&size| size != 1);
         let mut opened = 0;
         let mut index = Vec::new();

@@ -84,11 +84,12 @@ pub fn run(program: &Program, memory: &mut Memory) -> Report {
 /// Runs the whole program.
 pub fn run_with(program: &Program, memory: &mut Memory, options: Options) -> Report {
     let mut report = Report::default();
-    for run in &program.runs {
+    program.each_run(&mut |at, turns| {
+        let run = &program.runs[at];
         let kernel = &program.kernels[run.kernel.index()];
-        let mut places = run.args.iter().map(|arg| (arg.buffer.index(), arg.offset)).collect();
+        let mut places = run.args.iter().map(|arg| (arg.buffer.index(), arg.at(turns))).collect();
         run_placed(kernel, &mut places, &mut memory.buffers, options, &mut report);
-    }
+    });
     report
 }
 

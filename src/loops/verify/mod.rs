@@ -15,13 +15,17 @@
 //! - A `fill` has a base that is a multiple of 64 and, with `par`, exactly the panels that cover it.
 //! - At most [`MAX_STATEMENTS`] statements a kernel, before expansion.
 //! - Scratch parameters come last, lie in the thread's scratch at multiples of 64 bytes and do not overlap.
-//! - Arguments of runs fit: number, types, lengths. Two arguments share memory only if both are `In`.
+//! - Loops over runs are nested, outer ones first.
+//! - Arguments of runs fit, in every turn: number, types, lengths. Two arguments share memory in one turn only if
+//!   both are `In`.
 
 mod access;
 mod disjoint;
 mod kernel;
 
-use super::ir::{Buffer, Kernel, Mode, Place, Program, Run};
+use std::ops::Range;
+
+use super::ir::{Arg, Buffer, Kernel, Mode, Place, Program, Run};
 pub use kernel::verify_kernel;
 
 /// Most statements of a kernel.
@@ -35,8 +39,10 @@ pub fn verify(program: &Program) -> Result<(), String> {
     for kernel in &program.kernels {
         verify_kernel(kernel)?;
     }
+    verify_loops(program)?;
     for (at, run) in program.runs.iter().enumerate() {
-        verify_run(program, run).map_err(|reason| format!("run {at}: {reason}"))?;
+        let turns: Vec<u64> = program.around(at).map(|(_, found)| found.turns).collect();
+        verify_run(program, run, &turns).map_err(|reason| format!("run {at}: {reason}"))?;
     }
     for (name, buffer) in &program.figures {
         if buffer.index() >= program.buffers.len() {
@@ -46,7 +52,24 @@ pub fn verify(program: &Program) -> Result<(), String> {
     Ok(())
 }
 
-fn verify_run(program: &Program, run: &Run) -> Result<(), String> {
+/// Loops hold runs, are nested, and stand with the outer ones first.
+fn verify_loops(program: &Program) -> Result<(), String> {
+    for (at, inner) in program.loops.iter().enumerate() {
+        if inner.first >= inner.end || inner.end > program.runs.len() {
+            return Err(format!("loop {at} over the runs {}..{}", inner.first, inner.end));
+        }
+        for outer in &program.loops[..at] {
+            let holds = outer.first <= inner.first && inner.end <= outer.end;
+            if !holds && inner.first < outer.end {
+                return Err(format!("loop {at} stands before its turn, or crosses another"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A run in loops of so many turns.
+fn verify_run(program: &Program, run: &Run, turns: &[u64]) -> Result<(), String> {
     let kernel = program.kernels.get(run.kernel.index()).ok_or_else(|| format!("no kernel {}", run.kernel))?;
     let wanted = kernel.params.iter().filter(|param| !matches!(param.mode, Mode::Scratch { .. })).count();
     if run.args.len() != wanted {
@@ -59,19 +82,48 @@ fn verify_run(program: &Program, run: &Run) -> Result<(), String> {
         if buffer.dtype != param.dtype {
             return fail(&format!("buffer {} has type {}", buffer.name, buffer.dtype));
         }
-        if arg.offset + param.len > buffer.len() {
-            return fail(&format!("{} elements from {} of {}", param.len, arg.offset, buffer.len()));
+        if arg.strides.len() > turns.len() {
+            return fail("it moves in more loops than there are");
+        }
+        let (first, last) = reach(arg, turns);
+        if first < 0 || last + param.len as i128 > buffer.len() as i128 {
+            let turn = if first == last { String::new() } else { format!(" or {last}") };
+            return fail(&format!("{} elements from {first}{turn} of {}", param.len, buffer.len()));
         }
         if param.mode != Mode::In && matches!(buffer.place, Place::Constant(_)) {
             return fail("a constant is written");
         }
-        regions.push((region(arg.buffer.index(), buffer, arg.offset, param.len), param.mode));
+        let bytes = |elements: i128| (4 * elements) as usize;
+        let (memory, start) = memory_of(arg.buffer.index(), buffer);
+        // In one turn, and over all of them.
+        let now = start + 4 * arg.offset..start + 4 * (arg.offset + param.len);
+        let ever = start + bytes(first)..start + bytes(last) + 4 * param.len;
+        regions.push(Region { memory, now, ever, strides: &arg.strides, mode: param.mode });
     }
     no_overlap(kernel, &regions)
 }
 
-/// A stretch of one of the memories: which one, and the bytes in it.
-type Region = (Memory, std::ops::Range<usize>);
+/// First elements of an argument, the least and the greatest over all turns.
+fn reach(arg: &Arg, turns: &[u64]) -> (i128, i128) {
+    let (mut first, mut last) = (arg.offset as i128, arg.offset as i128);
+    for (&stride, &turns) in arg.strides.iter().zip(turns) {
+        let moved = i128::from(stride) * (i128::from(turns) - 1).max(0);
+        first += moved.min(0);
+        last += moved.max(0);
+    }
+    (first, last)
+}
+
+/// A stretch of one of the memories.
+struct Region<'a> {
+    memory: Memory,
+    /// Bytes at turn 0 of all loops.
+    now: Range<usize>,
+    /// Bytes over all turns.
+    ever: Range<usize>,
+    strides: &'a [i64],
+    mode: Mode,
+}
 
 #[derive(PartialEq)]
 enum Memory {
@@ -80,21 +132,22 @@ enum Memory {
     Constant(usize),
 }
 
-fn region(at: usize, buffer: &Buffer, offset: usize, len: usize) -> Region {
-    let (memory, start) = match &buffer.place {
+/// Which memory a buffer lies in, and where it starts there.
+fn memory_of(at: usize, buffer: &Buffer) -> (Memory, usize) {
+    match &buffer.place {
         Place::Temporary { offset } => (Memory::Arena, *offset),
         Place::Slot(slot) => (Memory::Slot(*slot), 0),
         Place::Constant(_) => (Memory::Constant(at), 0),
-    };
-    let first = start + 4 * offset;
-    (memory, first..first + 4 * len)
+    }
 }
 
-fn no_overlap(kernel: &Kernel, regions: &[(Region, Mode)]) -> Result<(), String> {
-    for (second, (b, b_mode)) in regions.iter().enumerate() {
-        for (first, (a, a_mode)) in regions[..second].iter().enumerate() {
-            let overlap = a.0 == b.0 && a.1.start < b.1.end && b.1.start < a.1.end;
-            if overlap && !(*a_mode == Mode::In && *b_mode == Mode::In) {
+fn no_overlap(kernel: &Kernel, regions: &[Region<'_>]) -> Result<(), String> {
+    let meet = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+    for (second, b) in regions.iter().enumerate() {
+        for (first, a) in regions[..second].iter().enumerate() {
+            // What moves alike meets in all turns or in none.
+            let overlap = if a.strides == b.strides { meet(&a.now, &b.now) } else { meet(&a.ever, &b.ever) };
+            if a.memory == b.memory && overlap && !(a.mode == Mode::In && b.mode == Mode::In) {
                 let name = |at: usize| &kernel.params[at].name;
                 return Err(format!("kernel {}: {} and {} overlap", kernel.name, name(first), name(second)));
             }
