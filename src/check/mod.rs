@@ -34,6 +34,8 @@ mod shape;
 mod show;
 mod stmt;
 mod teach;
+mod texts;
+pub mod tokens;
 mod train;
 pub mod typed;
 mod unparsed;
