@@ -559,3 +559,34 @@ fn real_mnist_and_fashion() {
         assert_eq!(zeros, if set == "mnist" { 980 } else { 1000 });
     }
 }
+
+#[test]
+fn a_text_is_read_once_and_its_windows_are_pieces_of_it() {
+    let source = |by, window| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/garden.txt");
+        nnc::train::data::TextSource { path, by, window: Some(window), stride: None }
+    };
+    let text = std::fs::read_to_string(source(nnc::train::data::By::Characters, 1).path).unwrap();
+    let letters: Vec<char> = text.chars().collect();
+    let running = Source::Text(source(nnc::train::data::By::Characters, 10));
+    let (table, parts) = nnc::train::data::load_parts(&running, &[("train", 0.9), ("test", 0.1)]).unwrap();
+    let parts = parts.unwrap();
+    let Kind::Class { names, .. } = &table.columns[0].kind else { panic!("ids are classes") };
+    let row = |column: usize, row: u32| {
+        let mut words = [0; 10];
+        nnc::train::data::fill_column(&table.columns[column], &[row], &mut words);
+        words.iter().map(|&word| names[word as usize].as_str()).collect::<String>()
+    };
+    let cut = |start: usize| letters[start..start + 10].iter().collect::<String>();
+    assert_eq!((row(0, 1), row(1, 1)), (cut(10), cut(11)));
+    // The test part begins where the training part ends, and no row reaches over.
+    let first = (letters.len() as f64 * 0.9).round() as usize;
+    let test = parts.get("test").unwrap();
+    assert_eq!(row(0, test[0]), cut(first));
+    let train = parts.get("train").unwrap().len();
+    assert_eq!(train, (first - 11) / 10 + 1);
+    let lines = Source::Text(source(nnc::train::data::By::Lines, 80));
+    let (table, parts) = nnc::train::data::load_parts(&lines, &[]).unwrap();
+    assert!(parts.is_none());
+    assert_eq!(table.rows, text.lines().filter(|line| !line.is_empty()).count());
+}

@@ -95,10 +95,7 @@ impl Checker<'_> {
             "csv" => Some(Source::Csv { path: self.path_arg(args, expr.span)? }),
             "mnist" | "idx" => Some(Source::Idx { path: self.path_arg(args, expr.span)? }),
             "table" => self.literal(args, expr.span),
-            "text" => {
-                self.not_built("`text`", "read a table or images", expr.span);
-                None
-            }
+            "text" => self.text_source(args, expr.span),
             generator => self.generated(generator, args),
         }
     }
@@ -169,7 +166,13 @@ impl Checker<'_> {
         Some(Source::Literal { columns })
     }
 
-    fn data_stmt(&mut self, data: &mut Data, schema: &Schema, stmt: &DataStmt, inputs: &mut Vec<(Column, Span)>) {
+    pub(super) fn data_stmt(
+        &mut self,
+        data: &mut Data,
+        schema: &Schema,
+        stmt: &DataStmt,
+        inputs: &mut Vec<(Column, Span)>,
+    ) {
         match &stmt.kind {
             DataStmtKind::Input(expr) => {
                 if let Some(column) = self.recipe(schema, expr) {
@@ -353,8 +356,28 @@ impl Checker<'_> {
         let split = if data.split.is_empty() { vec![("train".to_string(), 1.0)] } else { data.split.clone() };
         data.parts =
             split.iter().map(|(name, part)| (name.clone(), (part * data.rows as f64).round() as u64)).collect();
+        if data.source.is_sequence() {
+            self.exact_parts(data);
+        }
         if data.test_rows > 0 && !data.parts.iter().any(|(name, _)| name == "test") {
             data.parts.push(("test".to_string(), data.test_rows));
+        }
+    }
+
+    /// Rows are cut from each part of a sequence by itself: how many there are is a matter of its length.
+    fn exact_parts(&mut self, data: &mut Data) {
+        for at in 0..data.parts.len() {
+            match self.options.world.part_rows(data, &data.parts[at].0) {
+                Ok(rows) => data.parts[at].1 = rows,
+                Err(error) => {
+                    let diagnostic = Diagnostic::new(Code::E0602, error.message, data.span);
+                    self.report(match error.help {
+                        Some(help) => diagnostic.help(help),
+                        None => diagnostic,
+                    });
+                    return;
+                }
+            }
         }
     }
 
@@ -381,10 +404,7 @@ impl Checker<'_> {
             if self.phase.data == Some(data) {
                 return self.column_value(data, at, span);
             }
-            let message = format!("the column `{}` is a value only where rows are at hand", name.text);
-            return self.report(
-                Diagnostic::new(Code::E0603, message, span).help("in `train ... on`, or in a statement with `on`"),
-            );
+            return Value::Column(data, at);
         }
         let mut names: Vec<String> = set.parts.iter().map(|(part, _)| part.clone()).collect();
         let message = if ["train", "val", "test"].contains(&name.text.as_str()) {
@@ -456,7 +476,9 @@ fn source_place(message: &str, expr: &Expr) -> Span {
     }
     match (&callee.kind, args.as_slice()) {
         (ExprKind::Name(name), _) if name == last => callee.span,
-        (ExprKind::Name(name), [only]) if ["csv", "mnist", "idx"].contains(&name.as_str()) => only.value.span,
+        (ExprKind::Name(name), [first, ..]) if ["csv", "mnist", "idx", "text", "series"].contains(&name.as_str()) => {
+            first.value.span
+        }
         _ => expr.span,
     }
 }

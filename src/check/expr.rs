@@ -341,6 +341,13 @@ impl Checker<'_> {
                 let numbers: Vec<f64> = (*from..*to).map(|number| number as f64).collect();
                 Some(self.table(&numbers, Elem::Int, vec![Dim::number(to - from)], span))
             }
+            Value::Column(data, at) => {
+                let name = &self.program.data[data.index()].columns[*at].name;
+                let message = format!("the column `{name}` is a value only where rows are at hand");
+                let help = "in `train ... on`, or in a statement with `on`";
+                self.report(Diagnostic::new(Code::E0603, message, span).help(help));
+                None
+            }
             other => {
                 let message = format!("a number or tensor is wanted here, this is {}", other.describe());
                 let text = self.sources.text(span).lines().next().unwrap_or_default().to_string();

@@ -48,6 +48,8 @@ pub enum Intrinsic {
     Total,
     Evaluate,
     Zip,
+    Encode,
+    Decode,
     CoreUnary(Unary),
     CorePow,
     CoreFill,
@@ -58,7 +60,7 @@ pub enum Intrinsic {
     CoreSpread,
 }
 
-const WORDS: [(&str, Intrinsic); 31] = [
+const WORDS: [(&str, Intrinsic); 33] = [
     ("sum", Intrinsic::Sum),
     ("max", Intrinsic::Max),
     ("min", Intrinsic::Min),
@@ -90,6 +92,8 @@ const WORDS: [(&str, Intrinsic); 31] = [
     ("total", Intrinsic::Total),
     ("evaluate", Intrinsic::Evaluate),
     ("zip", Intrinsic::Zip),
+    ("encode", Intrinsic::Encode),
+    ("decode", Intrinsic::Decode),
 ];
 
 const CORE: [(&str, Intrinsic); 7] = [
@@ -153,6 +157,8 @@ impl Intrinsic {
             Intrinsic::Weights | Intrinsic::Biases | Intrinsic::Clone | Intrinsic::Frozen => (&["m"], 1),
             Intrinsic::Pick => (&["m", "pattern"], 2),
             Intrinsic::Evaluate => (&["m", "part"], 2),
+            Intrinsic::Encode => (&["column", "text"], 2),
+            Intrinsic::Decode => (&["ids", "column"], 2),
             Intrinsic::Zip => (&["a", "b", "c", "d"], 2),
             Intrinsic::Grad | Intrinsic::Total => (&[], 0),
             Intrinsic::CoreUnary(_) => (&["x"], 1),
@@ -212,6 +218,8 @@ impl Checker<'_> {
             Intrinsic::Frozen => self.frozen(&args, span),
             Intrinsic::Evaluate => self.evaluate(&args, span),
             Intrinsic::Zip => self.zip(&args, span),
+            Intrinsic::Encode => self.encode(&args, span),
+            Intrinsic::Decode => self.decode(&args),
             Intrinsic::CoreUnary(unary) => self.core_unary(unary, &args, span),
             Intrinsic::CorePow => self.core_pow(&args, span),
             Intrinsic::CoreFill => self.core_fill(&args, span),

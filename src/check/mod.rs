@@ -35,6 +35,8 @@ mod shape;
 mod show;
 mod stmt;
 mod teach;
+mod texts;
+pub mod tokens;
 mod train;
 pub mod typed;
 mod unparsed;

@@ -53,6 +53,10 @@ impl Checker<'_> {
                 }
                 None => Shown::Text(String::new()),
             },
+            Value::Decoded(tensor) => {
+                eval.outputs.push(tensor.node);
+                Shown::Decoded(eval.outputs.len() - 1, tensor.classes.clone().unwrap_or_default())
+            }
             Value::List(items) => Shown::List(items.iter().map(|item| self.shown(item, eval, span)).collect()),
             Value::Tuple(items) => Shown::Tuple(items.iter().map(|item| self.shown(item, eval, span)).collect()),
             Value::Pieces(items) => Shown::Pieces(items.iter().map(|item| self.shown(item, eval, span)).collect()),

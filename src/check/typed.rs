@@ -137,6 +137,8 @@ pub enum Shown {
     Text(String),
     /// Output number, and the class names if it holds classes.
     Output(usize, Option<Arc<[String]>>),
+    /// Output number of classes that make a text, and their names.
+    Decoded(usize, Arc<[String]>),
     /// `[a, b]`
     List(Vec<Shown>),
     /// `(a, b)`
@@ -324,10 +326,40 @@ pub enum Source {
     Csv { path: String },
     /// A folder of MNIST-style IDX files.
     Idx { path: String },
+    /// A text file: its pieces, how many make a row, and how far apart rows begin.
+    Text { path: String, by: TextBy, window: Option<usize>, stride: Option<usize> },
     /// Columns written in the program: name, shape of a row, values row by row.
     Literal { columns: Vec<(String, Vec<usize>, Vec<f32>)> },
     /// A built-in generator with its arguments by name.
     Generated { generator: String, args: Vec<(String, f64)> },
+}
+
+impl Source {
+    /// The same with another path, if it has one.
+    pub fn with_path(&self, place: impl FnOnce(&str) -> String) -> Source {
+        let mut source = self.clone();
+        match &mut source {
+            Source::Csv { path } | Source::Idx { path } | Source::Text { path, .. } => *path = place(path),
+            Source::Literal { .. } | Source::Generated { .. } => {}
+        }
+        source
+    }
+
+    /// Whether its rows are pieces of one long sequence: its parts are contiguous.
+    pub fn is_sequence(&self) -> bool {
+        matches!(self, Source::Text { by: TextBy::Characters | TextBy::Words, .. })
+    }
+}
+
+/// What the pieces of a text are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextBy {
+    /// Characters of the running text.
+    Characters,
+    /// Words and marks of the running text.
+    Words,
+    /// Characters, each line a row.
+    Lines,
 }
 
 /// A column that programs can name.

@@ -181,6 +181,10 @@ pub enum Value {
     Data(DataId),
     /// A part of one.
     Part(Part),
+    /// A column of a set, where no rows of it are at hand.
+    Column(DataId, usize),
+    /// Class numbers that are shown as the text they stand for.
+    Decoded(Tensor),
     /// Named values, as of `evaluate`.
     Record(Rc<Vec<(String, Value)>>),
     /// An imported file.
@@ -229,6 +233,8 @@ impl Value {
             Value::Params(_) => "a list of parameters",
             Value::Data(_) => "a data set",
             Value::Part(_) => "a part of a data set",
+            Value::Column(..) => "a column without rows",
+            Value::Decoded(_) => "a decoded text",
             Value::Record(_) => "a record of figures",
             Value::Namespace(_) | Value::Core => "a file of definitions",
             Value::Run => "the clock of a train",

@@ -35,11 +35,7 @@ impl FileWorld {
 
     /// The same source with the path that was found. One that is nowhere stands in the program's folder.
     pub fn located(&self, source: &typed::Source) -> typed::Source {
-        match source {
-            typed::Source::Csv { path } => typed::Source::Csv { path: self.find(path) },
-            typed::Source::Idx { path } => typed::Source::Idx { path: self.find(path) },
-            typed::Source::Literal { .. } | typed::Source::Generated { .. } => source.clone(),
-        }
+        source.with_path(|path| self.find(path))
     }
 
     /// What was read so far: the checker asks from a thread of its own.

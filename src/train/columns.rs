@@ -6,8 +6,8 @@
 
 use std::path::PathBuf;
 
-use super::data::{self, Argument, DataError, Parts, Table};
-use crate::check::typed::{Column, Data, Source};
+use super::data::{self, Argument, By, DataError, Parts, Table, TextSource};
+use crate::check::typed::{Column, Data, Source, TextBy};
 
 /// A data set in memory.
 #[derive(Debug)]
@@ -32,13 +32,16 @@ impl Dataset {
 /// # Errors
 /// What is wrong with it, and where.
 pub fn load(declared: &Data, seed: i64) -> Result<Dataset, DataError> {
-    let mut table = data::load(&source(&declared.source))?;
-    table.name.clone_from(&declared.name);
-    let columns = declared.columns.iter().map(|column| make(&table, column)).collect::<Result<Vec<_>, _>>()?;
     let fractions: Vec<(&str, f64)> =
         declared.split.iter().map(|(name, fraction)| (name.as_str(), *fraction)).collect();
+    let (mut table, contiguous) = data::load_parts(&source(&declared.source), &fractions)?;
+    table.name.clone_from(&declared.name);
+    let columns = declared.columns.iter().map(|column| make(&table, column)).collect::<Result<Vec<_>, _>>()?;
     let stratify = declared.stratify.and_then(|at| columns.get(at));
-    let parts = data::split(&table, &fractions, seed as u64, stratify)?;
+    let parts = match contiguous {
+        Some(parts) => parts,
+        None => data::split(&table, &fractions, seed as u64, stratify)?,
+    };
     let test = table.own_test.clone().unwrap_or(0..0);
     let all = (0..table.rows).filter(|row| !test.contains(row)).map(|row| row as u32).collect();
     Ok(Dataset { columns, parts, all })
@@ -49,6 +52,16 @@ pub fn source(declared: &Source) -> data::Source {
     match declared {
         Source::Csv { path } => data::Source::Csv { path: PathBuf::from(path) },
         Source::Idx { path } => data::Source::Idx { dir: PathBuf::from(path) },
+        Source::Text { path, by, window, stride } => data::Source::Text(TextSource {
+            path: PathBuf::from(path),
+            by: match by {
+                TextBy::Characters => By::Characters,
+                TextBy::Words => By::Words,
+                TextBy::Lines => By::Lines,
+            },
+            window: *window,
+            stride: *stride,
+        }),
         Source::Literal { columns } => data::Source::TableLiteral(
             columns
                 .iter()

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use super::value::Value;
+use crate::check::tokens;
 use crate::check::typed::Shown;
 use crate::ir::DType;
 
@@ -35,10 +36,25 @@ pub fn show(shown: &Shown, outputs: &[Value]) -> String {
             Some(value) => tensor(value, classes.as_deref()),
             None => "?".to_string(),
         },
+        Shown::Decoded(at, names) => outputs.get(*at).map_or("?".to_string(), |value| decoded(value, names)),
         Shown::List(items) => bracketed("[", items, outputs, "]"),
         Shown::Tuple(items) => bracketed("(", items, outputs, ")"),
         Shown::Pieces(pieces) => pieces.iter().map(|piece| show(piece, outputs)).collect(),
         Shown::Record(fields) => record(fields, outputs),
+    }
+}
+
+/// The text that classes stand for, a line for each row.
+fn decoded(value: &Value, names: &[String]) -> String {
+    let characters = tokens::are_characters(names);
+    let piece = |&word: &u32| names.get(word as usize).map_or("?", String::as_str);
+    let width = value.ty.shape.last().copied().unwrap_or(1).max(1);
+    let rows: Vec<String> =
+        value.words.chunks(width).map(|row| tokens::decode(row.iter().map(piece), characters)).collect();
+    match rows.as_slice() {
+        [one] => one.clone(),
+        // Line ends around a row would only pull the rows apart.
+        rows => rows.iter().map(|row| row.trim_matches('\n')).collect::<Vec<_>>().join("\n"),
     }
 }
 
@@ -102,7 +118,8 @@ fn element(dtype: DType, word: u32, classes: Classes) -> String {
         DType::I32 => {
             let index = word as i32;
             let name = classes.and_then(|names| names.get(usize::try_from(index).ok()?));
-            name.cloned().unwrap_or_else(|| index.to_string())
+            // Line ends and their kin would break the table.
+            name.map_or_else(|| index.to_string(), |name| name.replace('\n', "\\n").replace('\t', "\\t"))
         }
     }
 }

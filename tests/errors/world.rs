@@ -32,7 +32,9 @@ fn folder() -> PathBuf {
 
 fn located(source: &Source) -> Source {
     match source {
-        Source::Csv { path } => Source::Csv { path: folder().join(path).to_string_lossy().into_owned() },
+        Source::Csv { .. } | Source::Text { .. } => {
+            source.with_path(|path| folder().join(path).to_string_lossy().into_owned())
+        }
         other => other.clone(),
     }
 }

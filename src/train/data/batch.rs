@@ -84,6 +84,7 @@ pub fn fill_column(column: &Column, rows: &[u32], buffer: &mut [u32]) {
         Values::U8 { bytes, scale } => {
             widen_rows(bytes, size, rows, *scale, buffer);
         }
+        Values::Windows(windows) => windows.fill(rows, buffer),
         Values::Text(_) => panic!("column {} holds texts, which compiled code cannot read", column.name),
     }
 }

@@ -111,7 +111,7 @@ fn push(column: &mut Column, row: usize, cell: &str) {
             texts.push(cell.to_string());
             cell.is_empty()
         }
-        Values::U8 { .. } | Values::I32(_) => false,
+        Values::U8 { .. } | Values::I32(_) | Values::Windows(_) => false,
     };
     if missing {
         // `for_records` stops before a row number leaves u32.

@@ -14,12 +14,15 @@ mod idx;
 pub mod random;
 pub mod split;
 mod table;
+pub mod text;
+pub mod windows;
 
 pub use batch::{Batches, fill_batch, fill_column};
 pub use error::DataError;
 pub use generate::Argument;
 pub use split::{Parts, folds, split};
 pub use table::{Column, Kind, Origin, Schema, SchemaColumn, Table, Values, as_class, join};
+pub use text::{By, TextSource};
 
 use std::path::PathBuf;
 
@@ -36,6 +39,8 @@ pub enum Source {
         /// The folder.
         dir: PathBuf,
     },
+    /// A text, as class numbers of its characters or words.
+    Text(TextSource),
     /// Columns that stand in the program itself.
     TableLiteral(
         /// All of the same number of rows.
@@ -59,6 +64,7 @@ pub fn schema(source: &Source) -> Result<Schema, DataError> {
     match source {
         Source::Csv { path } => csv_file::schema(path),
         Source::Idx { dir } => idx::schema(dir),
+        Source::Text(source) => Ok(text::load(source, &[])?.0.schema()),
         Source::TableLiteral(columns) => Ok(Table::new("table", columns.clone())?.schema()),
         Source::Generated { name, args } => generate::schema(name, args),
     }
@@ -71,9 +77,23 @@ pub fn schema(source: &Source) -> Result<Schema, DataError> {
 /// As [`schema`], and also where the contents are damaged.
 pub fn load(source: &Source) -> Result<Table, DataError> {
     match source {
+        Source::Text(source) => Ok(text::load(source, &[])?.0),
         Source::Csv { path } => csv_file::load(path),
         Source::Idx { dir } => idx::load(dir),
         Source::TableLiteral(columns) => Table::new("table", columns.clone()),
         Source::Generated { name, args } => generate::generate(name, args),
+    }
+}
+
+/// [`load`], and the parts of a source whose parts are contiguous: rows are cut from each part by itself.
+///
+/// # Errors
+/// As [`load`], and where a part is too short for one row.
+pub fn load_parts(source: &Source, fractions: &[(&str, f64)]) -> Result<(Table, Option<Parts>), DataError> {
+    match source {
+        Source::Text(source) => text::load(source, fractions),
+        Source::Csv { .. } | Source::Idx { .. } | Source::TableLiteral(_) | Source::Generated { .. } => {
+            Ok((load(source)?, None))
+        }
     }
 }

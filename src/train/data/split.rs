@@ -136,7 +136,7 @@ fn groups(table: &Table, stratify: Option<&Column>, key: u64) -> Result<Vec<Vec<
 }
 
 /// Whole numbers in proportion to the fractions that sum to `total` (largest remainder, ties to the first).
-fn apportion(total: usize, fractions: &[(&str, f64)]) -> Vec<usize> {
+pub(super) fn apportion(total: usize, fractions: &[(&str, f64)]) -> Vec<usize> {
     // A hair above guards against 0.7 * 10 = 6.999999999999999.
     let exact: Vec<f64> = fractions.iter().map(|(_, fraction)| fraction * total as f64 + 1e-9).collect();
     let mut counts: Vec<usize> = exact.iter().map(|share| share.floor() as usize).collect();

@@ -6,6 +6,7 @@
 //! of its shape values; a class column holds numbers in `0..count` only.
 
 use super::error::DataError;
+use super::windows::Windows;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub enum Values {
     I32(Vec<i32>),
     /// Strings; a missing one is empty.
     Text(Vec<String>),
+    /// Pieces of one long sequence.
+    Windows(Windows),
 }
 
 impl Values {
@@ -53,6 +56,7 @@ impl Values {
             Values::U8 { bytes, .. } => bytes.len(),
             Values::I32(values) => values.len(),
             Values::Text(values) => values.len(),
+            Values::Windows(windows) => windows.starts.len() * windows.size,
         }
     }
 
@@ -145,7 +149,7 @@ impl Column {
                 .column(&self.name)
                 .help(format!("make numbers of them: {} |> one_hot", self.name))),
             (_, Values::Text(texts)) => Err(self.not_numbers(texts)),
-            (_, Values::F32(_) | Values::U8 { .. } | Values::I32(_)) => self.require_complete(),
+            (_, Values::F32(_) | Values::U8 { .. } | Values::I32(_) | Values::Windows(_)) => self.require_complete(),
         }
     }
 
@@ -262,7 +266,7 @@ pub fn as_class(column: &Column) -> Result<Column, DataError> {
             let distinct: Vec<i32> = distinct_whole(column, values)?.into_iter().collect();
             values.iter().map(|&value| distinct.binary_search(&(value as i32)).ok()).collect()
         }
-        Values::U8 { .. } | Values::I32(_) => Vec::new(),
+        Values::U8 { .. } | Values::I32(_) | Values::Windows(_) => Vec::new(),
     };
     let numbers: Vec<i32> = numbers.into_iter().flatten().map(|index: usize| index as i32).collect();
     let kind = Kind::Class { count: names.len(), names };
@@ -288,7 +292,7 @@ pub fn join(columns: &[&Column]) -> Result<Column, DataError> {
         }
         let size = column.row_size();
         for (row, out) in joined.chunks_exact_mut(width.max(1)).enumerate() {
-            copy_numbers(&column.values, row * size, &mut out[offset..offset + size]);
+            copy_numbers(&column.values, row, size, &mut out[offset..offset + size]);
         }
         offset += size;
     }
@@ -296,14 +300,15 @@ pub fn join(columns: &[&Column]) -> Result<Column, DataError> {
     Ok(Column { origin: first.origin.clone(), ..joined })
 }
 
-fn copy_numbers(values: &Values, start: usize, out: &mut [f32]) {
-    let range = start..start + out.len();
+fn copy_numbers(values: &Values, row: usize, size: usize, out: &mut [f32]) {
+    let range = row * size..(row + 1) * size;
     match values {
         Values::F32(values) => out.copy_from_slice(&values[range]),
         Values::U8 { bytes, scale } => {
             out.iter_mut().zip(&bytes[range]).for_each(|(out, &byte)| *out = f32::from(byte) * scale)
         }
         Values::I32(values) => out.iter_mut().zip(&values[range]).for_each(|(out, &value)| *out = value as f32),
+        Values::Windows(windows) => windows.copy_numbers(row, out),
         Values::Text(_) => unreachable!("require_numbers refuses texts"),
     }
 }
@@ -336,7 +341,7 @@ fn class_names(column: &Column) -> Result<Vec<String>, DataError> {
             Ok(distinct.into_iter().cloned().collect())
         }
         Values::F32(values) => Ok(distinct_whole(column, values)?.iter().map(i32::to_string).collect()),
-        Values::U8 { .. } | Values::I32(_) => {
+        Values::U8 { .. } | Values::I32(_) | Values::Windows(_) => {
             Err(DataError::new("this column cannot be made classes").column(&column.name))
         }
     }
