@@ -142,6 +142,11 @@ fn see(body: &[Stmt], reduced: &[ValueId], in_reduction: bool, touch: &mut impl 
             Stmt::Gemm(gemm) => {
                 [&gemm.a, &gemm.b, &gemm.c].into_iter().for_each(|matrix| touch(matrix.param, Touch::Wanted));
             }
+            Stmt::Conv(conv) => {
+                touch(conv.a.0, Touch::Read);
+                touch(conv.b.0, Touch::Read);
+                touch(conv.c, Touch::Wanted);
+            }
             Stmt::Fill(fill) => touch(fill.param, Touch::Wanted),
         }
     }

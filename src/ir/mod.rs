@@ -17,5 +17,5 @@ pub mod types;
 pub mod verify;
 
 pub use graph::{Derived, Graph, Label, LabelId, Node, Origin, Output, OutputKind, Owner, Slot, SlotId, ValueId};
-pub use op::{Binary, Comparison, Const, Op, Unary};
+pub use op::{Binary, Comparison, Const, Face, Fill, Op, Unary, Window};
 pub use types::{DType, Type};

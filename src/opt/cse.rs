@@ -62,6 +62,9 @@ fn attributes(op: &Op, hasher: &mut impl Hasher) {
         Op::Broadcast { axes, .. } | Op::Sum { axes } | Op::MaxOf { axes } => axes.hash(hasher),
         Op::Transpose { perm } => perm.hash(hasher),
         Op::Slice { start, step, .. } | Op::Unslice { start, step, .. } => (start, step).hash(hasher),
+        Op::Unfold { axis, window, fill } => (axis, window, fill).hash(hasher),
+        Op::Fold { axis, window } => (axis, window).hash(hasher),
+        Op::Conv { face, windows, groups } => (face, windows, groups).hash(hasher),
         Op::Contract { batch, over } => (batch, over).hash(hasher),
         Op::ScatterAdd { axis, size } => (axis, size).hash(hasher),
     }

@@ -5,6 +5,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("math.nn", include_str!("math.nn")),
     ("init.nn", include_str!("init.nn")),
     ("layers.nn", include_str!("layers.nn")),
+    ("images.nn", include_str!("images.nn")),
     ("losses.nn", include_str!("losses.nn")),
     ("metrics.nn", include_str!("metrics.nn")),
     ("optimizers.nn", include_str!("optimizers.nn")),
