@@ -2,7 +2,7 @@
 
 use nnc::ir::{Binary, Comparison, DType, Unary};
 use nnc::jit::{self, Level, Options};
-use nnc::kernels::abi::{ConvArgs, Ctx, FillArgs, GemmArgs};
+use nnc::kernels::abi::{Ctx, FillArgs, GemmArgs};
 use nnc::loops::build::KernelBuilder;
 use nnc::loops::interpret;
 use nnc::loops::ir::*;

@@ -172,9 +172,16 @@ impl Emitter<'_> {
     /// An element of a window that may reach into padding.
     fn padded(&mut self, id: NodeId, index: &[Affine]) -> Result<ScalarOp, String> {
         let found = padded(self.graph, &|value| self.readable(value), id, index).ok_or("no window")?;
+        // Along axes of one element it is known whether a guard holds.
+        let (known, open): (Vec<Guard>, Vec<Guard>) =
+            found.guards.into_iter().partition(|guard| guard.at.terms.is_empty());
+        let fill = found.fill.value().to_bits();
+        if known.iter().any(|guard| !(0..guard.bound).contains(&guard.at.offset)) {
+            return Ok(ScalarOp::F32(fill));
+        }
         let at = flat(&found.index, &row_major(&self.graph.ty(found.base).shape));
         let mut access = plain(self.param(found.base, Mode::In)?, at);
-        (access.guards, access.fill) = (found.guards, found.fill.value().to_bits());
+        (access.guards, access.fill) = (open, fill);
         Ok(ScalarOp::Load(access))
     }
 

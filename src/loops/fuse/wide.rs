@@ -210,10 +210,14 @@ impl Emitter<'_> {
             for j in (0..window.k as i64).rev().filter(|j| (j * window.dilation as i64 - residue) % step == 0) {
                 let back = (j * window.dilation as i64 - residue).div_euclid(step);
                 let at = index[axis].plus(&Affine::constant(first - back));
+                let known = at.terms.is_empty().then_some(at.offset);
+                if known.is_some_and(|at| !(0..window.out as i64).contains(&at)) {
+                    continue;
+                }
                 let mut read = index.clone();
                 read.splice(axis..=axis, [at.clone(), Affine::constant(j)]);
                 let mut access = plain(self.param(view.base, Mode::In)?, view.at(&read));
-                if first < back || last - back >= window.out as i64 {
+                if known.is_none() && (first < back || last - back >= window.out as i64) {
                     access.guards.push(Guard { at, bound: window.out as i64, step: 1 });
                 }
                 let value = self.scope.define(ScalarOp::Load(access), node.ty.dtype);

@@ -397,9 +397,7 @@ impl Walk<'_> {
         {
             self.param(param, write)?;
             let found = &self.kernel.params[param.index()];
-            if found.dtype != DType::F32
-                || (write && (found.mode != Mode::Out || param == conv.a.0 || param == conv.b.0))
-            {
+            if found.dtype != DType::F32 || (write && (param == conv.a.0 || param == conv.b.0)) {
                 return Err(format!("{} of type {} {:?}", found.name, found.dtype, found.mode));
             }
             let end = i128::from(start) + i128::from(len) - 1;
