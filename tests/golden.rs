@@ -425,6 +425,39 @@ fn layers() {
                 vec![("gamma", "own.gain"), ("beta", "own.shift")],
             ),
             "rms_norm" => (format!("rms_norm(eps = {eps:?})"), set("gamma", "gain"), vec![("gamma", "own.gain")]),
+            "conv1d" | "conv2d" => {
+                let units = case["inputs"]["b"]["shape"][0].as_u64().expect("units");
+                let all = ["stride", "padding", "dilation", "groups"].iter();
+                let given = all.filter(|key| !case["attrs"][**key].is_null());
+                let settings: Vec<String> = given.map(|key| format!("{key} = {}", case["attrs"][*key])).collect();
+                let op = case["op"].as_str().expect("a layer");
+                (
+                    format!("{op}({units}, kernel = 3, {})", settings.join(", ")),
+                    set("w", "w") + &set("b", "b"),
+                    vec![("w", "own.w"), ("b", "own.b")],
+                )
+            }
+            "conv_transpose2d" => (
+                "conv_transpose2d(4, kernel = 4, stride = 2, padding = 1)".into(),
+                set("w", "w") + &set("b", "b"),
+                vec![("w", "own.w"), ("b", "own.b")],
+            ),
+            pool @ ("max_pool2d" | "avg_pool2d") => {
+                let attr = |key: &str| case["attrs"][key].clone();
+                let pool = pool.trim_end_matches("2d");
+                let call = format!(
+                    "{pool}(x, {}, stride = {}, padding = {})",
+                    attr("kernel"),
+                    attr("stride"),
+                    attr("padding")
+                );
+                table.add(name, worst(&run(name, &with_gradients(&case, "", &call, &[]))));
+                continue;
+            }
+            "global_avg_pool" => {
+                table.add(name, worst(&run(name, &with_gradients(&case, "", "global_avg_pool(x)", &[]))));
+                continue;
+            }
             "embedding" => {
                 let setup = format!(
                     "let classes = class(ids, 10)\nlet own = embedding(4)\nlet first = own(classes)\n{}",
@@ -452,7 +485,7 @@ fn layers() {
         }
         table.add(name, worst(&run(name, &with_gradients(&case, &setup, "own(x)", &renamed))));
     }
-    table.check(7);
+    table.check(18);
 }
 
 /// In training the statistics are the batch's, and the running ones move: only a step does that.

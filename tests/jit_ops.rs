@@ -143,7 +143,12 @@ fn the_bounds_are_tight_for_single_ops() {
         if case.graph.ty(case.y).dtype != DType::F32
             || matches!(
                 case.graph.node(case.y).op,
-                Op::Sum { .. } | Op::Contract { .. } | Op::Scan { .. } | Op::Binary(Binary::Rem)
+                Op::Sum { .. }
+                    | Op::Fold { .. }
+                    | Op::Contract { .. }
+                    | Op::Conv { .. }
+                    | Op::Scan { .. }
+                    | Op::Binary(Binary::Rem)
             )
         {
             continue;

@@ -142,6 +142,9 @@ fn see(body: &[Stmt], reduced: &[ValueId], in_reduction: bool, touch: &mut impl 
             Stmt::Gemm(gemm) => {
                 [&gemm.a, &gemm.b, &gemm.c].into_iter().for_each(|matrix| touch(matrix.param, Touch::Wanted));
             }
+            Stmt::Conv(conv) => {
+                [conv.a.0, conv.b.0, conv.c].into_iter().for_each(|param| touch(param, Touch::Wanted));
+            }
             Stmt::Fill(fill) => touch(fill.param, Touch::Wanted),
         }
     }

@@ -58,6 +58,11 @@ pub enum Intrinsic {
     CoreFanIn,
     CoreFanOut,
     CoreSpread,
+    CoreConv,
+    CoreConvTranspose,
+    CoreWindowMax,
+    CoreWindowSum,
+    CorePerAxis,
 }
 
 const WORDS: [(&str, Intrinsic); 33] = [
@@ -96,7 +101,7 @@ const WORDS: [(&str, Intrinsic); 33] = [
     ("decode", Intrinsic::Decode),
 ];
 
-const CORE: [(&str, Intrinsic); 7] = [
+const CORE: [(&str, Intrinsic); 12] = [
     ("pow", Intrinsic::CorePow),
     ("fill", Intrinsic::CoreFill),
     ("iota", Intrinsic::CoreIota),
@@ -104,6 +109,11 @@ const CORE: [(&str, Intrinsic); 7] = [
     ("fan_in", Intrinsic::CoreFanIn),
     ("fan_out", Intrinsic::CoreFanOut),
     ("spread", Intrinsic::CoreSpread),
+    ("conv", Intrinsic::CoreConv),
+    ("conv_transpose", Intrinsic::CoreConvTranspose),
+    ("window_max", Intrinsic::CoreWindowMax),
+    ("window_sum", Intrinsic::CoreWindowSum),
+    ("per_axis", Intrinsic::CorePerAxis),
 ];
 
 impl Intrinsic {
@@ -167,6 +177,12 @@ impl Intrinsic {
             Intrinsic::CoreIota => (&["count"], 1),
             Intrinsic::CoreSpread => (&["reduced", "x", "along"], 3),
             Intrinsic::CoreUniform | Intrinsic::CoreFanIn | Intrinsic::CoreFanOut => (&["shape"], 1),
+            Intrinsic::CoreConv => (&["x", "w", "stride", "padding", "dilation", "groups"], 2),
+            Intrinsic::CoreConvTranspose => {
+                (&["x", "w", "stride", "padding", "dilation", "groups", "output_padding"], 2)
+            }
+            Intrinsic::CoreWindowMax | Intrinsic::CoreWindowSum => (&["x", "size", "stride", "padding", "dilation"], 2),
+            Intrinsic::CorePerAxis => (&["value", "count"], 2),
         }
     }
 }
@@ -228,6 +244,11 @@ impl Checker<'_> {
             Intrinsic::CoreFanIn => self.fan(&args, true, span),
             Intrinsic::CoreFanOut => self.fan(&args, false, span),
             Intrinsic::CoreSpread => self.spread(&args, span),
+            Intrinsic::CoreConv => self.conv_call(&args, span),
+            Intrinsic::CoreConvTranspose => self.conv_transpose_call(&args, span),
+            Intrinsic::CoreWindowMax => self.window_call(&args, crate::ir::Fill::Lowest, span),
+            Intrinsic::CoreWindowSum => self.window_call(&args, crate::ir::Fill::Zero, span),
+            Intrinsic::CorePerAxis => self.per_axis_call(&args, span),
             // Their arguments are not plain values; they are called elsewhere.
             Intrinsic::Grad | Intrinsic::Total => Value::Unknown,
         }

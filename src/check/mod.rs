@@ -42,6 +42,7 @@ pub mod typed;
 mod unparsed;
 mod unroll;
 mod value;
+mod windows;
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;

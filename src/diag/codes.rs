@@ -88,6 +88,7 @@ codes! {
     E0310 "branches of different types"
     E0311 "a scalar is wanted"
     E0312 "a reshape that changes the number of elements"
+    E0313 "windows that do not fit the image"
     E0401 "a known value is wanted"
     E0402 "a definition that uses itself"
     E0403 "not allowed here"

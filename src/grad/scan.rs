@@ -451,8 +451,9 @@ fn cost_of(op: &Op) -> u32 {
         Op::Binary(crate::ir::Binary::Pow) => 24,
         Op::Binary(crate::ir::Binary::Div | crate::ir::Binary::Rem) => 4,
         Op::Binary(_) | Op::Compare(_) | Op::And | Op::Or | Op::Not | Op::Select | Op::Convert(_) => 1,
-        Op::Unslice { .. } | Op::Concat { .. } => 1,
+        Op::Unslice { .. } | Op::Concat { .. } | Op::Unfold { .. } => 1,
         Op::Gather { .. } | Op::Sum { .. } | Op::MaxOf { .. } => 8,
-        Op::Random { .. } | Op::Contract { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => 100,
+        Op::Random { .. } | Op::Contract { .. } | Op::Conv { .. } | Op::Fold { .. } => 100,
+        Op::ScatterAdd { .. } | Op::Scan { .. } => 100,
     }
 }

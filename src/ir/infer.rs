@@ -6,7 +6,7 @@
 //! nothing but its arguments and allocates only the result.
 
 use super::graph::Slot;
-use super::op::{Binary, Comparison, Const, Op, Unary};
+use super::op::{Binary, Comparison, Const, Face, Op, Unary, Window};
 use super::types::{DType, Type};
 
 /// The largest number of axes a value may have.
@@ -78,8 +78,11 @@ fn rule(op: &Op, operands: &[&Type], slots: &[Slot]) -> Result<Type, String> {
         Op::Slice { start, size, step } => slice(operands, start, size, step),
         Op::Unslice { start, step, shape } => unslice(operands, start, step, shape),
         Op::Concat { axis } => concat(operands, *axis),
+        Op::Unfold { axis, window, .. } => unfold(operands, *axis, window),
+        Op::Fold { axis, window } => fold(operands, *axis, window),
         Op::Sum { axes } | Op::MaxOf { axes } => reduce(operands, axes),
         Op::Contract { batch, over } => contract(operands, batch, over),
+        Op::Conv { face, windows, groups } => conv(operands, *face, windows, *groups),
         Op::Gather { axis } => gather(operands, *axis),
         Op::ScatterAdd { axis, size } => scatter_add(operands, *axis, *size),
         Op::Scan { scan, result } => {
@@ -209,6 +212,74 @@ fn concat(operands: &[&Type], axis: usize) -> Result<Type, String> {
         shape[axis] += part.shape[axis];
     }
     Ok(Type::new(first.dtype, shape))
+}
+
+fn unfold(operands: &[&Type], axis: usize, window: &Window) -> Result<Type, String> {
+    let [a] = exactly(operands)?;
+    expect(a, &[DType::F32])?;
+    in_range(axis, a.rank())?;
+    sound(window)?;
+    check(a.shape[axis] == window.n, || format!("axis {axis} of {a} for {} elements", window.n))?;
+    let mut shape = a.shape.clone();
+    shape.splice(axis..=axis, [window.out, window.k]);
+    Ok(Type::new(a.dtype, shape))
+}
+
+fn fold(operands: &[&Type], axis: usize, window: &Window) -> Result<Type, String> {
+    let [a] = exactly(operands)?;
+    expect(a, &[DType::F32])?;
+    sound(window)?;
+    check(a.shape.get(axis..axis + 2) == Some(&[window.out, window.k]), || {
+        format!("axes {axis} and {} of {a} for {} windows of {}", axis + 1, window.out, window.k)
+    })?;
+    let mut shape = a.shape.clone();
+    shape.splice(axis..axis + 2, [window.n]);
+    Ok(Type::new(a.dtype, shape))
+}
+
+fn sound(window: &Window) -> Result<(), String> {
+    let positive = window.n > 0 && window.out > 0 && window.k > 0 && window.step > 0 && window.dilation > 0;
+    check(positive, || format!("a size or step of {window:?} is 0"))
+}
+
+fn conv(operands: &[&Type], face: Face, windows: &[Window], groups: usize) -> Result<Type, String> {
+    let [a, b] = exactly(operands)?;
+    expect(a, &[DType::F32])?;
+    expect(b, &[DType::F32])?;
+    windows.iter().try_for_each(sound)?;
+    check(!windows.is_empty() && groups > 0, || "no axes or no groups".to_string())?;
+    let sizes = |size: fn(&Window) -> usize| windows.iter().map(size).collect::<Vec<_>>();
+    let (n, k, out) = (sizes(|w| w.n), sizes(|w| w.k), sizes(|w| w.out));
+    let expected = match face {
+        Face::Out => (&n, &k),
+        Face::Input => (&out, &k),
+        Face::Weight => (&n, &out),
+    };
+    check(a.shape.get(2..) == Some(&expected.0[..]) && b.shape.get(2..) == Some(&expected.1[..]), || {
+        format!("{a} and {b} do not have the sizes of {windows:?}")
+    })?;
+    let whole =
+        |channels: usize| check(channels.is_multiple_of(groups), || format!("{channels} channels, {groups} groups"));
+    let agree = |fine: bool| check(fine, || format!("{a} and {b} disagree with {groups} groups"));
+    let shape = match face {
+        Face::Out => {
+            whole(b.shape[0])?;
+            agree(a.shape[1] == b.shape[1] * groups)?;
+            [&[a.shape[0], b.shape[0]], &out[..]].concat()
+        }
+        Face::Input => {
+            whole(b.shape[0])?;
+            agree(a.shape[1] == b.shape[0])?;
+            [&[a.shape[0], b.shape[1] * groups], &n[..]].concat()
+        }
+        Face::Weight => {
+            whole(a.shape[1])?;
+            whole(b.shape[1])?;
+            agree(a.shape[0] == b.shape[0])?;
+            [&[b.shape[1], a.shape[1] / groups], &k[..]].concat()
+        }
+    };
+    Ok(Type::new(DType::F32, shape))
 }
 
 fn reduce(operands: &[&Type], axes: &[usize]) -> Result<Type, String> {

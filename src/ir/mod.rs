@@ -18,6 +18,6 @@ pub mod types;
 pub mod verify;
 
 pub use graph::{Derived, Graph, Label, LabelId, Node, Origin, Output, OutputKind, Owner, Slot, SlotId, ValueId};
-pub use op::{Binary, Comparison, Const, Op, Unary};
+pub use op::{Binary, Comparison, Const, Face, Fill, Op, Unary, Window};
 pub use scan::Scan;
 pub use types::{DType, Type};

@@ -5,7 +5,7 @@
 use super::op::{Binary, Comparison, Op, Unary};
 
 /// Every op's name, in table order.
-pub const NAMES: [&str; 46] = [
+pub const NAMES: [&str; 49] = [
     "input",
     "const",
     "iota",
@@ -46,9 +46,12 @@ pub const NAMES: [&str; 46] = [
     "slice",
     "unslice",
     "concat",
+    "unfold",
+    "fold",
     "sum",
     "max_of",
     "contract",
+    "conv",
     "gather",
     "scatter_add",
     "scan",
@@ -77,9 +80,12 @@ impl<D> Op<D> {
             Op::Slice { .. } => "slice",
             Op::Unslice { .. } => "unslice",
             Op::Concat { .. } => "concat",
+            Op::Unfold { .. } => "unfold",
+            Op::Fold { .. } => "fold",
             Op::Sum { .. } => "sum",
             Op::MaxOf { .. } => "max_of",
             Op::Contract { .. } => "contract",
+            Op::Conv { .. } => "conv",
             Op::Gather { .. } => "gather",
             Op::ScatterAdd { .. } => "scatter_add",
             Op::Scan { .. } => "scan",

@@ -51,18 +51,109 @@ pub enum Op<D = usize> {
     Unslice { start: Vec<D>, step: Vec<i64>, shape: Vec<D> },
     /// Any number of operands, joined along `axis`.
     Concat { axis: usize },
+    /// f32. Sliding windows: `axis`, of `window.n` elements, becomes two axes (window.out, window.k); outside reads `fill`.
+    Unfold { axis: usize, window: Window<D>, fill: Fill },
+    /// Adjoint of unfold: axes `axis` and `axis + 1` become one of `window.n`; what several windows hold is added from
+    /// zero in order of windows, what lies outside is dropped.
+    Fold { axis: usize, window: Window<D> },
     /// Axes summed away (ascending list). f32 or i32.
     Sum { axes: Vec<usize> },
     /// Maximum over axes (ascending list). f32 or i32.
     MaxOf { axes: Vec<usize> },
     /// Two f32 operands; pairs (axis of a, axis of b). Result: batch axes, free axes of a, free axes of b.
     Contract { batch: Vec<(usize, usize)>, over: Vec<(usize, usize)> },
+    /// A face of the convolution's form Σ x[b, gC+c, o·step + j·dilation - lo] · w[gO+f, c, j] · y[b, gO+f, o] over
+    /// x[B, GC, n..], w[GO, C, k..], y[B, GO, out..]: the factor of one of the three, from the other two. Outside, x is 0.
+    Conv { face: Face, windows: Vec<Window<D>>, groups: usize },
     /// (x, i): `axis` of x is replaced by i's shape; indices clamped to the axis, clamping sets a fault flag.
     Gather { axis: usize },
     /// (u, i): adjoint of gather; axes `axis..axis+rank(i)` of u become one of `size`, added from zero in order of i.
     ScatterAdd { axis: usize, size: D },
     /// One result of a loop with the operands and results that [`Scan`] describes.
     Scan { scan: Arc<Scan>, result: usize },
+}
+
+/// Windows along one axis: element j of window o lies at o·step + j·dilation - lo of 0..n; elsewhere is padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window<D = usize> {
+    /// Elements of the axis.
+    pub n: D,
+    /// Windows.
+    pub out: D,
+    /// Elements of a window.
+    pub k: usize,
+    /// From window to window.
+    pub step: usize,
+    /// From element to element.
+    pub dilation: usize,
+    /// Padding before the first element; cut off if negative.
+    pub lo: i64,
+}
+
+impl Window {
+    /// Where element `j` of window `o` lies, if it is no padding.
+    pub fn place(&self, o: usize, j: usize) -> Option<usize> {
+        let at = (o * self.step + j * self.dilation) as i64 - self.lo;
+        usize::try_from(at).ok().filter(|&at| at < self.n)
+    }
+
+    /// Whether no window reaches into padding.
+    pub fn is_inside(&self) -> bool {
+        let last = (self.out.saturating_sub(1) * self.step + (self.k - 1) * self.dilation) as i64 - self.lo;
+        self.lo <= 0 && last < self.n as i64
+    }
+}
+
+/// What windows read outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fill {
+    /// 0.
+    Zero,
+    /// -infinity: never the largest.
+    Lowest,
+}
+
+impl Fill {
+    /// As a number.
+    pub fn value(self) -> f32 {
+        match self {
+            Fill::Zero => 0.0,
+            Fill::Lowest => f32::NEG_INFINITY,
+        }
+    }
+
+    /// As printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fill::Zero => "zero",
+            Fill::Lowest => "lowest",
+        }
+    }
+}
+
+/// Which factor of the convolution's form is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Face {
+    /// y from (x, w): the convolution.
+    Out,
+    /// x from (y, w): the transposed convolution.
+    Input,
+    /// w from (x, y).
+    Weight,
+}
+
+impl Face {
+    /// All of them.
+    pub const ALL: [Face; 3] = [Face::Out, Face::Input, Face::Weight];
+
+    /// As printed.
+    pub fn name(self) -> &'static str {
+        match self {
+            Face::Out => "out",
+            Face::Input => "input",
+            Face::Weight => "weight",
+        }
+    }
 }
 
 /// Elementwise functions of one f32 (`Neg`, `Abs` also i32).

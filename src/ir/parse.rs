@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::graph::{Derived, Graph, Label, LabelId, Node, Origin, Output, OutputKind, Owner, Slot, SlotId, ValueId};
 use super::name;
-use super::op::{Const, Op};
+use super::op::{Const, Face, Fill, Op, Window};
 use super::scan::Scan;
 use super::types::{DType, Type};
 use super::verify::verify;
@@ -149,9 +149,14 @@ fn op(name: &str, ty: &Type, operands: &[ValueId], graph: &Graph, cursor: &mut C
         "slice" => Op::Slice { start: cursor.list("start")?, size: shape, step: cursor.list("step")? },
         "unslice" => Op::Unslice { start: cursor.list("start")?, step: cursor.list("step")?, shape },
         "concat" => Op::Concat { axis: cursor.attribute("axis")? },
+        "unfold" => Op::Unfold { axis: cursor.attribute("axis")?, window: cursor.window()?, fill: cursor.fill()? },
+        "fold" => Op::Fold { axis: cursor.attribute("axis")?, window: cursor.window()? },
         "sum" => Op::Sum { axes: cursor.list("axes")? },
         "max_of" => Op::MaxOf { axes: cursor.list("axes")? },
         "contract" => Op::Contract { batch: cursor.pairs("batch")?, over: cursor.pairs("over")? },
+        "conv" => {
+            Op::Conv { face: cursor.face()?, windows: cursor.windows("windows")?, groups: cursor.attribute("groups")? }
+        }
         "gather" => Op::Gather { axis: cursor.attribute("axis")? },
         "scatter_add" => Op::ScatterAdd { axis: cursor.attribute("axis")?, size: cursor.attribute("size")? },
         other => return elementwise(other, operands, graph),
@@ -315,6 +320,38 @@ impl<'a> Cursor<'a> {
             cursor.expect(":")?;
             Ok((first, cursor.number()?))
         })
+    }
+
+    /// `key=[n:out:k:step:dilation:lo, ...]`
+    fn windows(&mut self, key: &str) -> Result<Vec<Window>, String> {
+        self.key(key)?;
+        self.items("[", "]", |cursor| {
+            let mut size = || -> Result<usize, String> {
+                let number = cursor.number()?;
+                cursor.expect(":")?;
+                Ok(number)
+            };
+            let (n, out, k, step, dilation) = (size()?, size()?, size()?, size()?, size()?);
+            Ok(Window { n, out, k, step, dilation, lo: cursor.number()? })
+        })
+    }
+
+    fn window(&mut self) -> Result<Window, String> {
+        let windows = self.windows("window")?;
+        if let [window] = windows[..] { Ok(window) } else { Err(format!("{} windows, not one", windows.len())) }
+    }
+
+    fn fill(&mut self) -> Result<Fill, String> {
+        self.key("fill")?;
+        let name = self.word()?;
+        let found = [Fill::Zero, Fill::Lowest].into_iter().find(|fill| fill.name() == name);
+        found.ok_or_else(|| format!("{name:?} is no fill"))
+    }
+
+    fn face(&mut self) -> Result<Face, String> {
+        self.key("face")?;
+        let name = self.word()?;
+        Face::ALL.into_iter().find(|face| face.name() == name).ok_or_else(|| format!("{name:?} is no face"))
     }
 
     fn items<T>(

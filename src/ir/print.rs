@@ -24,7 +24,7 @@ use std::fmt::{self, Display, Write};
 use std::sync::Arc;
 
 use super::graph::{Graph, Node, Output, OutputKind, Owner, Slot, SlotId, ValueId};
-use super::op::{Const, Op};
+use super::op::{Const, Op, Window};
 use super::scan::Scan;
 use super::types::DType;
 
@@ -127,8 +127,15 @@ fn attributes(op: &Op, bodies: &[&Arc<Scan>]) -> Vec<(&'static str, String)> {
         Op::Slice { start, step, .. } => vec![("start", list(start)), ("step", list(step))],
         Op::Unslice { start, step, .. } => vec![("start", list(start)), ("step", list(step))],
         Op::Concat { axis } => vec![("axis", axis.to_string())],
+        Op::Unfold { axis, window, fill } => {
+            vec![("axis", axis.to_string()), ("window", windows(&[*window])), ("fill", fill.name().to_string())]
+        }
+        Op::Fold { axis, window } => vec![("axis", axis.to_string()), ("window", windows(&[*window]))],
         Op::Sum { axes } | Op::MaxOf { axes } => vec![("axes", list(axes))],
         Op::Contract { batch, over } => vec![("batch", pairs(batch)), ("over", pairs(over))],
+        Op::Conv { face, windows: along, groups } => {
+            vec![("face", face.name().to_string()), ("windows", windows(along)), ("groups", groups.to_string())]
+        }
         Op::Gather { axis } => vec![("axis", axis.to_string())],
         Op::ScatterAdd { axis, size } => vec![("axis", axis.to_string()), ("size", size.to_string())],
         Op::Scan { scan, result } => {
@@ -177,6 +184,12 @@ fn comment(graph: &Graph, node: &Node) -> String {
 fn word(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '/' | '[' | ']' | '-');
     if !text.is_empty() && text.chars().all(plain) { text.to_string() } else { format!("{text:?}") }
+}
+
+/// `[n:out:k:step:dilation:lo, ...]`
+fn windows(windows: &[Window]) -> String {
+    let text = |w: &Window| format!("{}:{}:{}:{}:{}:{}", w.n, w.out, w.k, w.step, w.dilation, w.lo);
+    list(&windows.iter().map(text).collect::<Vec<_>>())
 }
 
 fn pairs(pairs: &[(usize, usize)]) -> String {

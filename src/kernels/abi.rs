@@ -11,6 +11,8 @@ pub type KernelFn = unsafe extern "C" fn(ptrs: *const *mut u8, ctx: *const Ctx, 
 pub struct Ctx {
     /// Matrix product.
     pub gemm: unsafe extern "C" fn(args: *const GemmArgs, ctx: *const Ctx),
+    /// Convolution.
+    pub conv: unsafe extern "C" fn(args: *const ConvArgs),
     /// Random numbers.
     pub fill: unsafe extern "C" fn(args: *const FillArgs),
     /// This thread's scratch for kernels (64-byte aligned, [`SCRATCH_BYTES`]).
@@ -52,6 +54,39 @@ pub struct GemmArgs {
     pub b_column: i64,
     /// C from row to row.
     pub c_row: i64,
+}
+
+/// Most spatial axes of a convolution: two of the eight axes are images and channels.
+pub const SPATIAL: usize = 6;
+
+/// Arguments of `conv`: a face of the form of [`crate::ir::Op::Conv`]. All operands are row-major.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct ConvArgs {
+    /// The first operand.
+    pub a: *const f32,
+    /// The second operand.
+    pub b: *const f32,
+    /// The result.
+    pub c: *mut f32,
+    /// First image of the part to compute; for the weight face, the first output channel.
+    pub lo: u64,
+    /// Behind the last one.
+    pub hi: u64,
+    /// 0: out of (x, w). 1: input of (y, w). 2: weight of (x, y).
+    pub face: u64,
+    /// Images.
+    pub images: u64,
+    /// Groups of channels.
+    pub groups: u64,
+    /// Channels of x a group.
+    pub group_in: u64,
+    /// Channels of y a group.
+    pub group_out: u64,
+    /// Spatial axes.
+    pub axes: u64,
+    /// Of each: n, out, k, step, dilation, lo.
+    pub windows: [[i64; 6]; SPATIAL],
 }
 
 /// Arguments of `fill`: `out[0..len]`, elements numbered from `base` (a multiple of 64).

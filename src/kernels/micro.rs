@@ -52,7 +52,7 @@ pub(super) trait Isa {
 }
 
 /// Vectors of one instruction set; `count` elements of the masked forms are touched, the others read as 0.
-trait Lanes {
+pub(super) trait Lanes {
     type Vector: Copy;
     const WIDTH: usize;
     unsafe fn zero() -> Self::Vector;

@@ -1,11 +1,12 @@
 //! Precompiled wide kernels, and the calling convention of all machine code.
 //!
-//! In come the argument records of [`abi`]; out go matrix products and uniform
-//! random numbers. The variant is chosen once, by what the machine has. The
+//! In come the argument records of [`abi`]; out go matrix products,
+//! convolutions and uniform random numbers. The variant is chosen once, by what the machine has. The
 //! invariant of the room: every variant gives the same bits, so the choice
 //! (and every cache block, tile and panel inside) never shows in a result.
 
 pub mod abi;
+pub mod conv;
 pub mod fill;
 pub mod gemm;
 pub mod measure;
@@ -21,6 +22,8 @@ pub use measure::{measure_bandwidth, measure_peak};
 pub struct Table {
     /// Matrix product. The machine must have the instructions `name` stands for.
     pub gemm: unsafe extern "C" fn(args: *const abi::GemmArgs, ctx: *const abi::Ctx),
+    /// Convolution; the same condition.
+    pub conv: unsafe extern "C" fn(args: *const abi::ConvArgs),
     /// Random numbers; the same condition.
     pub fill: unsafe extern "C" fn(args: *const abi::FillArgs),
     /// `avx512`, `avx2` or `portable`.
@@ -40,12 +43,12 @@ pub fn variants() -> Vec<Table> {
     {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         if avx2 && is_x86_feature_detected!("avx512f") {
-            found.push(Table { gemm: gemm::avx512, fill: fill::avx2, name: "avx512" });
+            found.push(Table { gemm: gemm::avx512, conv: conv::avx512, fill: fill::avx2, name: "avx512" });
         }
         if avx2 {
-            found.push(Table { gemm: gemm::avx2, fill: fill::avx2, name: "avx2" });
+            found.push(Table { gemm: gemm::avx2, conv: conv::avx2, fill: fill::avx2, name: "avx2" });
         }
     }
-    found.push(Table { gemm: gemm::portable, fill: fill::portable, name: "portable" });
+    found.push(Table { gemm: gemm::portable, conv: conv::portable, fill: fill::portable, name: "portable" });
     found
 }

@@ -21,7 +21,7 @@
 //! ```
 
 use super::ir::{
-    Access, Affine, Combine, Cost, Fill, Gemm, Guard, Indirect, Kernel, Loop, LoopKind, Mode, Order, Par, Param,
+    Access, Affine, Combine, Conv, Cost, Fill, Gemm, Guard, Indirect, Kernel, Loop, LoopKind, Mode, Order, Par, Param,
     ParamId, Range, Reduce, ScalarOp, Stmt, ValueId, ValueInfo, VarId,
 };
 use crate::ir::{Binary, Comparison, DType, Origin, Unary};
@@ -234,6 +234,11 @@ impl KernelBuilder {
     /// A matrix product.
     pub fn gemm(&mut self, gemm: Gemm) {
         self.push(Stmt::Gemm(gemm));
+    }
+
+    /// A convolution.
+    pub fn conv(&mut self, conv: Conv) {
+        self.push(Stmt::Conv(conv));
     }
 
     /// Random numbers.

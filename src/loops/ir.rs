@@ -12,7 +12,8 @@
 use std::sync::Arc;
 
 use crate::ir::graph::id;
-use crate::ir::{Comparison, DType, Origin, SlotId, Unary};
+use crate::ir::{Comparison, DType, Face, Origin, SlotId, Unary, Window};
+use crate::kernels::abi::{ConvArgs, SPATIAL};
 
 id! {
     /// A value of a kernel.
@@ -210,6 +211,8 @@ pub enum Stmt {
     Loop(Loop),
     /// A matrix product by the wide kernels. Not inside `vec`.
     Gemm(Gemm),
+    /// A convolution by the wide kernels. Outermost only.
+    Conv(Conv),
     /// Uniform random numbers. Not inside any loop over [`Range::Panel`] other than as whole rows; see [`Fill`].
     Fill(Fill),
 }
@@ -400,6 +403,91 @@ pub struct Matrix {
     pub row: i64,
     /// Elements from column to column.
     pub column: i64,
+}
+
+/// A face of a convolution ([`crate::ir::Op::Conv`]) of row-major operands, in the order that `kernels::conv` states.
+#[derive(Clone, Debug)]
+pub struct Conv {
+    /// Which face.
+    pub face: Face,
+    /// Images to compute, for the weight face output channels: all of them, or the kernel's panel.
+    pub rows: Range,
+    /// Images.
+    pub images: u64,
+    /// Groups of channels.
+    pub groups: u64,
+    /// Channels of x a group.
+    pub group_in: u64,
+    /// Channels of y a group.
+    pub group_out: u64,
+    /// The spatial axes.
+    pub windows: Vec<Window>,
+    /// First operand and its first element.
+    pub a: (ParamId, i64),
+    /// Second operand.
+    pub b: (ParamId, i64),
+    /// The result, written whole.
+    pub c: ParamId,
+}
+
+impl Conv {
+    /// Elements of x, w and y.
+    pub fn lengths(&self) -> [u64; 3] {
+        let product = |size: fn(&Window) -> usize| self.windows.iter().map(|w| size(w) as u64).product::<u64>();
+        let (x, y) = (self.images * self.groups * self.group_in, self.images * self.groups * self.group_out);
+        let w = self.groups * self.group_out * self.group_in;
+        [x * product(|w| w.n), w * product(|w| w.k), y * product(|w| w.out)]
+    }
+
+    /// Elements of a, b and c.
+    pub fn operand_lengths(&self) -> [u64; 3] {
+        let [x, w, y] = self.lengths();
+        match self.face {
+            Face::Out => [x, w, y],
+            Face::Input => [y, w, x],
+            Face::Weight => [x, y, w],
+        }
+    }
+
+    /// How many rows there are.
+    pub fn extent(&self) -> u64 {
+        match self.face {
+            Face::Out | Face::Input => self.images,
+            Face::Weight => self.groups * self.group_out,
+        }
+    }
+
+    /// Floating-point operations of the whole of it, padding included.
+    pub fn flops(&self) -> u64 {
+        let taps = self.windows.iter().map(|w| w.k as u64).product::<u64>();
+        2 * self.lengths()[2] * self.group_in * taps
+    }
+
+    /// The call's arguments but for addresses, over all rows.
+    pub fn args(&self) -> ConvArgs {
+        let mut windows = [[0; 6]; SPATIAL];
+        for (to, w) in windows.iter_mut().zip(&self.windows) {
+            *to = [w.n as i64, w.out as i64, w.k as i64, w.step as i64, w.dilation as i64, w.lo];
+        }
+        ConvArgs {
+            a: std::ptr::null(),
+            b: std::ptr::null(),
+            c: std::ptr::null_mut(),
+            lo: 0,
+            hi: self.extent(),
+            face: match self.face {
+                Face::Out => 0,
+                Face::Input => 1,
+                Face::Weight => 2,
+            },
+            images: self.images,
+            groups: self.groups,
+            group_in: self.group_in,
+            group_out: self.group_out,
+            axes: self.windows.len() as u64,
+            windows,
+        }
+    }
 }
 
 /// `param[0..len]` = uniform numbers of [`crate::ir::Op::Random`]; with `par`, elements `lo*64..hi*64` (cut at `len`).

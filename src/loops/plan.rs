@@ -277,6 +277,11 @@ fn merge_params(kernel: &mut Kernel, gone: ParamId, left: ParamId) {
                         matrix.param = renamed(matrix.param);
                     }
                 }
+                Stmt::Conv(conv) => {
+                    for param in [&mut conv.a.0, &mut conv.b.0, &mut conv.c] {
+                        *param = renamed(*param);
+                    }
+                }
                 Stmt::Fill(fill) => fill.param = renamed(fill.param),
             }
         }
@@ -342,6 +347,11 @@ fn touches(kernel: &Kernel, param: ParamId) -> Vec<Touch<'_>> {
                     add(None, false, gemm.a.param, *order);
                     add(None, false, gemm.b.param, *order);
                     add(None, true, gemm.c.param, *order);
+                }
+                Stmt::Conv(conv) => {
+                    add(None, false, conv.a.0, *order);
+                    add(None, false, conv.b.0, *order);
+                    add(None, true, conv.c, *order);
                 }
                 Stmt::Fill(fill) => add(None, true, fill.param, *order),
                 Stmt::Loop(inner) => visit(&inner.body, param, Some(top), order, found),

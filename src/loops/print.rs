@@ -14,10 +14,10 @@
 use std::fmt::Write;
 
 use super::ir::{
-    Access, Affine, Arg, Buffer, Combine, Fill, Gemm, Kernel, KernelId, Loop, LoopKind, Matrix, Mode, Order, ParamId,
-    Place, Program, Range, Reduce, ScalarOp, Stmt, ValueId,
+    Access, Affine, Arg, Buffer, Combine, Conv, Fill, Gemm, Kernel, KernelId, Loop, LoopKind, Matrix, Mode, Order,
+    ParamId, Place, Program, Range, Reduce, ScalarOp, Stmt, ValueId,
 };
-use crate::ir::{DType, Origin};
+use crate::ir::{DType, Origin, Window};
 use crate::source::{SourceMap, Span};
 
 /// The whole program: buffers, kernels, runs, figures.
@@ -116,6 +116,10 @@ impl Printer<'_> {
                     let text = self.gemm(gemm);
                     self.line(&text, None);
                 }
+                Stmt::Conv(conv) => {
+                    let text = self.conv(conv);
+                    self.line(&text, None);
+                }
                 Stmt::Fill(fill) => {
                     let text = self.fill(fill);
                     self.line(&text, None);
@@ -200,6 +204,25 @@ impl Printer<'_> {
 
     fn matrix(&self, matrix: &Matrix) -> String {
         format!("{}[{}; {}, {}]", self.param(matrix.param), affine(&matrix.start), matrix.row, matrix.column)
+    }
+
+    /// `conv out 0..64 of 64 images 1x6x16: y = x+0 * w+0 [14:10:5:1:1:0]`
+    fn conv(&self, conv: &Conv) -> String {
+        let operand = |(param, at): (ParamId, i64)| format!("{}+{at}", self.param(param));
+        let window = |w: &Window| format!("{}:{}:{}:{}:{}:{}", w.n, w.out, w.k, w.step, w.dilation, w.lo);
+        format!(
+            "conv {} {} of {} images {}x{}x{}: {} = {} * {} [{}]",
+            conv.face.name(),
+            range(conv.rows),
+            conv.images,
+            conv.groups,
+            conv.group_in,
+            conv.group_out,
+            self.param(conv.c),
+            operand(conv.a),
+            operand(conv.b),
+            conv.windows.iter().map(window).collect::<Vec<_>>().join(", ")
+        )
     }
 
     fn fill(&self, fill: &Fill) -> String {

@@ -4,7 +4,7 @@
 //! other open size, and a negative size, is an internal error.
 
 use crate::check::dims::{AtomId, Atoms, Dim};
-use crate::ir::{Op, Type};
+use crate::ir::{Op, Type, Window};
 
 /// Gives dims their numbers.
 #[derive(Clone, Copy)]
@@ -39,6 +39,11 @@ impl Sizes<'_> {
         Ok(Type::new(ty.dtype, self.shape(&ty.shape)?))
     }
 
+    fn window(&self, window: &Window<Dim>) -> Result<Window, String> {
+        let Window { n, out, k, step, dilation, lo } = window;
+        Ok(Window { n: self.size(n)?, out: self.size(out)?, k: *k, step: *step, dilation: *dilation, lo: *lo })
+    }
+
     /// The op with numbers.
     pub fn op(&self, op: &Op<Dim>) -> Result<Op, String> {
         Ok(match op {
@@ -66,9 +71,15 @@ impl Sizes<'_> {
                 Op::Unslice { start: self.shape(start)?, step: step.clone(), shape: self.shape(shape)? }
             }
             Op::Concat { axis } => Op::Concat { axis: *axis },
+            Op::Unfold { axis, window, fill } => Op::Unfold { axis: *axis, window: self.window(window)?, fill: *fill },
+            Op::Fold { axis, window } => Op::Fold { axis: *axis, window: self.window(window)? },
             Op::Sum { axes } => Op::Sum { axes: axes.clone() },
             Op::MaxOf { axes } => Op::MaxOf { axes: axes.clone() },
             Op::Contract { batch, over } => Op::Contract { batch: batch.clone(), over: over.clone() },
+            Op::Conv { face, windows, groups } => {
+                let windows = windows.iter().map(|window| self.window(window)).collect::<Result<_, _>>()?;
+                Op::Conv { face: *face, windows, groups: *groups }
+            }
             Op::Gather { axis } => Op::Gather { axis: *axis },
             Op::ScatterAdd { axis, size } => Op::ScatterAdd { axis: *axis, size: self.size(size)? },
         })

@@ -10,7 +10,7 @@
 
 use crate::check::dims::{AtomId, Dim};
 use crate::check::typed::{Kind, Loop, Node, NodeId, Program, Train};
-use crate::ir::Op;
+use crate::ir::{Face, Op, Window};
 
 /// Where an evaluation is cut.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -215,6 +215,8 @@ impl Rule<'_> {
             | Op::Reshape { shape } => any(shape),
             Op::Slice { start, size, .. } => any(start) || any(size),
             Op::Unslice { start, shape, .. } => any(start) || any(shape),
+            Op::Unfold { window, .. } | Op::Fold { window, .. } => self.window_mentions(window),
+            Op::Conv { windows, .. } => windows.iter().any(|window| self.window_mentions(window)),
             Op::ScatterAdd { size, .. } => self.mentions(size),
             Op::Input(_)
             | Op::Unary(_)
@@ -234,6 +236,10 @@ impl Rule<'_> {
             | Op::Gather { .. }
             | Op::Scan { .. } => false,
         }
+    }
+
+    fn window_mentions(&self, window: &Window<Dim>) -> bool {
+        self.mentions(&window.n) || self.mentions(&window.out)
     }
 
     /// At least one operand is row-wise, none is of the rest.
@@ -262,11 +268,23 @@ impl Rule<'_> {
                 .filter(|&axis| is_zero(&start[axis]) && step[axis] == 1)
                 .filter(|&axis| self.is_rows(&shape[axis])),
             Op::Concat { axis: joined } => self.common(operands).filter(|axis| axis != joined),
+            Op::Unfold { axis: opened, .. } => {
+                self.common(operands).filter(|axis| axis != opened).map(|axis| axis + usize::from(axis > *opened))
+            }
+            Op::Fold { axis: closed, .. } => self
+                .common(operands)
+                .filter(|axis| axis != closed && *axis != closed + 1)
+                .map(|axis| axis - usize::from(axis > *closed)),
             Op::Sum { axes } | Op::MaxOf { axes } => self
                 .common(operands)
                 .filter(|axis| !axes.contains(axis))
                 .map(|axis| axis - axes.iter().filter(|&&gone| gone < axis).count()),
             Op::Contract { batch, over } => self.contracted(node, batch, over, operands),
+            // Images are the first axis of x and of y, and each is computed from itself and the weights.
+            Op::Conv { face: Face::Out | Face::Input, .. } => {
+                matches!(operands, [Rows::Along(0), Rows::Free]).then_some(0)
+            }
+            Op::Conv { face: Face::Weight, .. } => None,
             Op::Gather { axis } => self.gathered(node, *axis, operands),
             Op::ScatterAdd { axis, .. } => self.scattered(node, *axis, operands),
             // A loop of the typed tree is not a plain op.

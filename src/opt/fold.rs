@@ -74,6 +74,7 @@ fn splat_of(graph: &Graph, node: &Node) -> Option<Const> {
             .map(|(first, _)| (*first).clone()),
         Op::Input(_) | Op::Const { .. } | Op::Iota { .. } | Op::Random { .. } => None,
         Op::Unslice { .. } | Op::Sum { .. } | Op::Contract { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => None,
+        Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } => None,
     }
 }
 

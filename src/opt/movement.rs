@@ -3,7 +3,7 @@
 //! same shape is left to `strip`: before the last `grad` it names a value.
 
 use super::fold::push;
-use crate::ir::{Graph, Node, Op, ValueId};
+use crate::ir::{Graph, Node, Op, ValueId, Window};
 
 /// A simpler value for the node, if there is one.
 pub(super) fn simpler(graph: &mut Graph, node: &Node) -> Option<ValueId> {
@@ -24,7 +24,9 @@ pub(super) fn simpler(graph: &mut Graph, node: &Node) -> Option<ValueId> {
         Op::Reshape { .. } | Op::Unslice { .. } | Op::Contract { .. } | Op::Gather { .. } => None,
         Op::Input(_) | Op::Const { .. } | Op::Iota { .. } | Op::Random { .. } | Op::Unary(_) | Op::Binary(_) => None,
         Op::Compare(_) | Op::And | Op::Or | Op::Not | Op::Select | Op::Convert(_) | Op::StopGradient => None,
-        Op::ScatterAdd { .. } | Op::Scan { .. } => None,
+        Op::Unfold { axis, window, .. } if tiles(window) => Some(unfold_tiles(graph, node, *axis, window)),
+        Op::Fold { axis, window } if tiles(window) => Some(fold_tiles(graph, node, *axis, window)),
+        Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => None,
     }
 }
 
@@ -76,6 +78,31 @@ fn reduce_of_ones(graph: &mut Graph, node: &Node, axes: &[usize]) -> Option<Valu
     let ones = axes.iter().all(|&axis| shape[axis] == 1);
     let exact = matches!(node.op, Op::MaxOf { .. }) || node.ty.dtype == crate::ir::DType::I32;
     (ones && exact).then(|| push(graph, node, Op::Reshape { shape: node.ty.shape.clone() }, vec![operand]))
+}
+
+/// Whether windows stand side by side without gaps, as those of most pooling do.
+fn tiles(window: &Window) -> bool {
+    window.lo == 0 && (window.dilation == 1 || window.k == 1) && window.step == window.k && window.is_inside()
+}
+
+/// Windows side by side are a reshape of the elements that they cover.
+fn unfold_tiles(graph: &mut Graph, node: &Node, axis: usize, window: &Window) -> ValueId {
+    let operand = node.operands[0];
+    let mut size = graph.ty(operand).shape.clone();
+    let rank = size.len();
+    size[axis] = window.out * window.k;
+    let covered = push(graph, node, Op::Slice { start: vec![0; rank], size, step: vec![1; rank] }, vec![operand]);
+    push(graph, node, Op::Reshape { shape: node.ty.shape.clone() }, vec![covered])
+}
+
+/// The reshape back, with zeros behind for what no window covers. A -0 stays one.
+fn fold_tiles(graph: &mut Graph, node: &Node, axis: usize, window: &Window) -> ValueId {
+    let shape = node.ty.shape.clone();
+    let rank = shape.len();
+    let mut covered = shape.clone();
+    covered[axis] = window.out * window.k;
+    let joined = push(graph, node, Op::Reshape { shape: covered }, vec![node.operands[0]]);
+    push(graph, node, Op::Unslice { start: vec![0; rank], step: vec![1; rank], shape }, vec![joined])
 }
 
 fn counts_up(axes: &[usize]) -> bool {

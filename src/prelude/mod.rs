@@ -8,6 +8,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("layers.nn", include_str!("layers.nn")),
     ("attention.nn", include_str!("attention.nn")),
     ("recurrent.nn", include_str!("recurrent.nn")),
+    ("images.nn", include_str!("images.nn")),
     ("losses.nn", include_str!("losses.nn")),
     ("metrics.nn", include_str!("metrics.nn")),
     ("optimizers.nn", include_str!("optimizers.nn")),

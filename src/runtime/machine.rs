@@ -422,6 +422,7 @@ fn contexts(threads: usize) -> (Box<[Ctx]>, Arena, Box<AtomicU32>) {
             let scratch = unsafe { memory.start().add(thread * per_thread) };
             Ctx {
                 gemm: kernels.gemm,
+                conv: kernels.conv,
                 fill: kernels.fill,
                 scratch,
                 // SAFETY: as above.

@@ -8,7 +8,10 @@
 
 use super::scans;
 use nnc::ir::interpret::Array;
-use nnc::ir::{Binary, Comparison, Const, DType, Graph, Op, Origin, Owner, SlotId, Type, Unary, ValueId};
+use nnc::ir::{Binary, Comparison, Const, DType, Face, Fill, Graph, Op, Origin, Owner, SlotId, Type, Unary, ValueId};
+
+#[path = "windows.rs"]
+pub mod windows;
 
 /// Sizes around the widths of vectors and tiles.
 pub const SIZES: [usize; 10] = [1, 3, 4, 5, 7, 8, 9, 16, 17, 33];
@@ -47,9 +50,12 @@ pub fn table() -> Vec<Op> {
         Op::Slice { start: vec![], size: vec![], step: vec![] },
         Op::Unslice { start: vec![], step: vec![], shape: vec![] },
         Op::Concat { axis: 0 },
+        Op::Unfold { axis: 0, window: windows::ONE, fill: Fill::Zero },
+        Op::Fold { axis: 0, window: windows::ONE },
         Op::Sum { axes: vec![] },
         Op::MaxOf { axes: vec![] },
         Op::Contract { batch: vec![], over: vec![] },
+        Op::Conv { face: Face::Out, windows: vec![], groups: 1 },
         Op::Gather { axis: 0 },
         Op::ScatterAdd { axis: 0, size: 1 },
         Op::Scan { scan: std::sync::Arc::new(scans::nothing()), result: 0 },
@@ -85,8 +91,11 @@ pub fn cases_of(op: &Op) -> Vec<Case> {
         Op::Slice { .. } => SIZES.iter().flat_map(|&n| slice(n)).collect(),
         Op::Unslice { .. } => SIZES.iter().flat_map(|&n| unslice(n)).collect(),
         Op::Concat { .. } => SIZES.iter().flat_map(|&n| concat(n)).collect(),
+        Op::Unfold { .. } => SIZES.iter().flat_map(|&n| windows::unfold(n)).collect(),
+        Op::Fold { .. } => SIZES.iter().flat_map(|&n| windows::fold(n)).collect(),
         Op::Sum { .. } | Op::MaxOf { .. } => SIZES.iter().flat_map(|&n| reduce(op, n)).collect(),
         Op::Contract { .. } => SIZES.iter().flat_map(|&n| contract(n)).collect(),
+        Op::Conv { .. } => [1, 4, 5, 9, 17].into_iter().flat_map(windows::conv).collect(),
         Op::Gather { .. } => SIZES.iter().flat_map(|&n| gather(n)).collect(),
         Op::ScatterAdd { .. } => SIZES.iter().flat_map(|&n| scatter_add(n)).collect(),
         Op::Scan { .. } => SIZES.iter().flat_map(|&n| scans::cases(n)).collect(),
@@ -175,6 +184,7 @@ impl Maker {
         self.slot(Owner::Column, Array::bools(shape, data))
     }
 
+    #[track_caller]
     pub fn finish(mut self, op: Op, operands: &[ValueId]) -> Case {
         let y = match op {
             Op::Input(_) => operands[0],

@@ -136,9 +136,15 @@ fn errors(node: &Node, operands: &[&Bounded], value: &[f64]) -> Vec<f64> {
         | Op::Concat { .. }
         | Op::MaxOf { .. } => moved(node, &operands.iter().map(|operand| Part::error(operand)).collect::<Vec<_>>()),
         Op::Gather { .. } => moved(node, &[Part::error(operands[0]), Part::value(operands[1])]),
+        // Padding is exact, also where it is an infinity.
+        Op::Unfold { .. } => {
+            let errors = moved(node, &[Part::error(operands[0])]);
+            errors.into_iter().map(|error| error.max(0.0)).collect()
+        }
+        Op::Fold { .. } => sums(node, operands),
         Op::Sum { .. } => sums(node, operands),
         Op::ScatterAdd { .. } => sums(node, operands),
-        Op::Contract { .. } => products(node, operands),
+        Op::Contract { .. } | Op::Conv { .. } => products(node, operands),
         Op::Scan { scan, result } => scanned(scan, *result, operands),
     }
 }

@@ -82,7 +82,14 @@ fn check(table: &Table, case: Case, at_end: bool) {
     let mut fault = 0;
     // SAFETY: one element more was allocated than alignment can skip.
     let pack = unsafe { pack.as_mut_ptr().cast::<u8>().add(pack.as_ptr().cast::<u8>().align_offset(64)) };
-    let ctx = Ctx { gemm: table.gemm, fill: table.fill, scratch: std::ptr::null_mut(), pack, fault: &mut fault };
+    let ctx = Ctx {
+        gemm: table.gemm,
+        conv: table.conv,
+        fill: table.fill,
+        scratch: std::ptr::null_mut(),
+        pack,
+        fault: &mut fault,
+    };
     let args = GemmArgs {
         a: guarded[0].pointer(),
         b: guarded[1].pointer(),

@@ -27,6 +27,7 @@ fn blocks(op: &Op) -> bool {
         Op::Input(_) | Op::Const { .. } | Op::Iota { .. } | Op::Random { .. } | Op::Unary(_) | Op::Binary(_) => false,
         Op::Compare(_) | Op::And | Op::Or | Op::Not | Op::Select | Op::Convert(_) | Op::Broadcast { .. } => false,
         Op::Reshape { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Unslice { .. } | Op::Concat { .. } => false,
+        Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } => false,
         Op::Sum { .. } | Op::MaxOf { .. } | Op::Contract { .. } | Op::Gather { .. } | Op::ScatterAdd { .. } => false,
         Op::Scan { .. } => false,
     }
@@ -53,6 +54,8 @@ pub(super) fn adjoint(graph: &mut Graph, y: ValueId, g: ValueId, k: usize, origi
         Op::Slice { start, step, .. } => Some(movement::slice(&mut cx, start, step)),
         Op::Unslice { start, step, .. } => Some(movement::unslice(&mut cx, start, step)),
         Op::Concat { axis } => Some(movement::concat(&mut cx, *axis, k)),
+        Op::Unfold { axis, window, .. } => Some(movement::unfold(&mut cx, *axis, window)),
+        Op::Fold { axis, window } => Some(movement::fold(&mut cx, *axis, window)),
         Op::Gather { axis } => Some(movement::gather(&mut cx, *axis)),
         Op::ScatterAdd { axis, .. } => Some(movement::scatter_add(&mut cx, *axis)),
         // Its results are differentiated together, by the walk.
@@ -60,6 +63,7 @@ pub(super) fn adjoint(graph: &mut Graph, y: ValueId, g: ValueId, k: usize, origi
         Op::Sum { axes } => Some(reduce::sum(&mut cx, axes)),
         Op::MaxOf { axes } => Some(reduce::max_of(&mut cx, axes)),
         Op::Contract { batch, over } => Some(reduce::contract(&mut cx, batch, over, k)),
+        Op::Conv { face, windows, groups } => Some(reduce::conv(&mut cx, *face, windows, *groups, k)),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Rules of movement: linear ops in adjoint pairs (broadcast and sum, slice
-//! and unslice, gather and scatter_add).
+//! and unslice, unfold and fold, gather and scatter_add).
 
 use super::Context;
-use crate::ir::{Op, ValueId};
+use crate::ir::{Fill, Op, ValueId, Window};
 
 /// Sum over the new axes and over those that grew from 1.
 pub(super) fn broadcast(cx: &mut Context<'_>, shape: &[usize], axes: &[usize]) -> ValueId {
@@ -43,6 +43,14 @@ pub(super) fn concat(cx: &mut Context<'_>, axis: usize, k: usize) -> ValueId {
     start[axis] = cx.operands[..k].iter().map(|&part| cx.graph.ty(part).shape[axis]).sum();
     let step = vec![1; size.len()];
     cx.push(Op::Slice { start, size, step }, &[cx.g])
+}
+
+pub(super) fn unfold(cx: &mut Context<'_>, axis: usize, window: &Window) -> ValueId {
+    cx.push(Op::Fold { axis, window: *window }, &[cx.g])
+}
+
+pub(super) fn fold(cx: &mut Context<'_>, axis: usize, window: &Window) -> ValueId {
+    cx.push(Op::Unfold { axis, window: *window, fill: Fill::Zero }, &[cx.g])
 }
 
 pub(super) fn gather(cx: &mut Context<'_>, axis: usize) -> ValueId {

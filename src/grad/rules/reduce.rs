@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::ir::infer::other_axes;
-use crate::ir::{DType, ValueId};
+use crate::ir::{DType, Face, Op, ValueId, Window};
 
 /// The same cotangent for everything that was added.
 pub(super) fn sum(cx: &mut Context<'_>, axes: &[usize]) -> ValueId {
@@ -64,4 +64,19 @@ pub(super) fn contract(cx: &mut Context<'_>, batch: &[(usize, usize)], over: &[(
         perm[axis] = at;
     }
     cx.graph.transpose(product, &perm, cx.origin)
+}
+
+/// The form is linear in each of its three factors, so the adjoint of one face by an operand is the face of that
+/// operand, with the cotangent in the place of the result.
+pub(super) fn conv(cx: &mut Context<'_>, face: Face, windows: &[Window], groups: usize, k: usize) -> ValueId {
+    let (g, other) = (cx.g, cx.operands[1 - k]);
+    let (face, operands) = match (face, k) {
+        (Face::Out, 0) => (Face::Input, [g, other]),
+        (Face::Out, _) => (Face::Weight, [other, g]),
+        (Face::Input, 0) => (Face::Out, [g, other]),
+        (Face::Input, _) => (Face::Weight, [g, other]),
+        (Face::Weight, 0) => (Face::Input, [other, g]),
+        (Face::Weight, _) => (Face::Out, [other, g]),
+    };
+    cx.push(Op::Conv { face, windows: windows.to_vec(), groups }, &operands)
 }

@@ -13,6 +13,7 @@ pub mod math;
 mod movement;
 mod reduce;
 mod scan;
+mod window;
 
 pub use array::{Array, Real};
 
@@ -128,9 +129,14 @@ fn evaluate<F: Real>(node: &Node, operands: &[&Array<F>], inputs: &[Array<F>]) -
         Op::Slice { start, size, step } => movement::slice(operands[0], start, size, step),
         Op::Unslice { start, step, shape } => movement::unslice(operands[0], start, step, shape),
         Op::Concat { axis } => movement::concat(operands, *axis),
+        Op::Unfold { axis, window, fill } => window::unfold(operands[0], *axis, window, *fill),
+        Op::Fold { axis, window } => window::fold(operands[0], *axis, window),
         Op::Sum { axes } => reduce::sum(operands[0], axes),
         Op::MaxOf { axes } => reduce::max_of(operands[0], axes),
         Op::Contract { batch, over } => reduce::contract(operands[0], operands[1], batch, over),
+        Op::Conv { face, windows, groups } => {
+            window::conv(*face, operands[0], operands[1], windows, *groups, &node.ty.shape)
+        }
         Op::Gather { axis } => reduce::gather(operands[0], operands[1], *axis),
         Op::ScatterAdd { axis, size } => reduce::scatter_add(operands[0], operands[1], *axis, *size),
         Op::Scan { scan, result } => scan::scan(scan, operands).swap_remove(*result),

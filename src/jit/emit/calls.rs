@@ -1,4 +1,4 @@
-//! Calls of precompiled kernels. In: `gemm` and `fill` statements; out: an
+//! Calls of precompiled kernels. In: `gemm`, `conv` and `fill` statements; out: an
 //! argument structure on the stack and an indirect call through the context.
 //! Invariant: field offsets come from `kernels::abi` itself.
 
@@ -9,8 +9,8 @@ use cranelift_codegen::ir::{
 };
 
 use super::Emitter;
-use crate::kernels::abi::{Ctx, FillArgs, GemmArgs};
-use crate::loops::ir::{Fill, Gemm, Matrix, Range};
+use crate::kernels::abi::{ConvArgs, Ctx, FillArgs, GemmArgs};
+use crate::loops::ir::{Conv, Fill, Gemm, Matrix, ParamId, Range};
 
 impl Emitter<'_, '_> {
     /// C = A · B, all of it or the panel's rows.
@@ -35,6 +35,38 @@ impl Emitter<'_, '_> {
         ];
         let arguments = self.structure(size_of::<GemmArgs>(), &fields);
         self.call(offset_of!(Ctx, gemm), &[arguments, self.ctx]);
+    }
+
+    /// A face of a convolution, all of it or the panel's rows.
+    pub(super) fn conv(&mut self, conv: &Conv) {
+        let args = conv.args();
+        let (lo, hi) = match conv.rows {
+            Range::Count(_) => (self.word(0), self.word(args.hi as i64)),
+            Range::Panel => (self.lo, self.hi),
+        };
+        let mut fields = vec![
+            (offset_of!(ConvArgs, a), self.element(conv.a)),
+            (offset_of!(ConvArgs, b), self.element(conv.b)),
+            (offset_of!(ConvArgs, c), self.element((conv.c, 0))),
+            (offset_of!(ConvArgs, lo), lo),
+            (offset_of!(ConvArgs, hi), hi),
+            (offset_of!(ConvArgs, face), self.word(args.face as i64)),
+            (offset_of!(ConvArgs, images), self.word(args.images as i64)),
+            (offset_of!(ConvArgs, groups), self.word(args.groups as i64)),
+            (offset_of!(ConvArgs, group_in), self.word(args.group_in as i64)),
+            (offset_of!(ConvArgs, group_out), self.word(args.group_out as i64)),
+            (offset_of!(ConvArgs, axes), self.word(args.axes as i64)),
+        ];
+        for (at, number) in args.windows[..conv.windows.len()].iter().flatten().enumerate() {
+            fields.push((offset_of!(ConvArgs, windows) + 8 * at, self.word(*number)));
+        }
+        let arguments = self.structure(size_of::<ConvArgs>(), &fields);
+        self.call(offset_of!(Ctx, conv), &[arguments]);
+    }
+
+    /// The address of an element with a known number.
+    fn element(&mut self, (param, at): (ParamId, i64)) -> Value {
+        self.builder.ins().iadd_imm_s(self.params[param.index()], 4 * at)
     }
 
     /// Uniform random numbers, all of them or the panel's blocks of 64.

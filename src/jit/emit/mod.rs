@@ -158,6 +158,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 Stmt::Store { access, value } => self.store(access, *value)?,
                 Stmt::Loop(looped) => self.loop_statement(looped, ordinal)?,
                 Stmt::Gemm(gemm) => self.gemm(gemm),
+                Stmt::Conv(conv) => self.conv(conv),
                 Stmt::Fill(fill) => self.fill(fill),
             }
             ordinal += walk::size(statement);

@@ -11,7 +11,7 @@ use super::fate::{Class, Fates};
 use super::home::Home;
 use super::product::{Axes, pair};
 use super::scope::Scope;
-use super::view::{Strided, flat, operand_index, row_major, strided};
+use super::view::{Strided, flat, operand_index, padded, row_major, strided};
 
 /// A kernel in the making, over one graph.
 pub(super) struct Emitter<'a> {
@@ -101,7 +101,8 @@ impl Emitter<'_> {
     fn operation(&mut self, id: NodeId, node: &Node, index: &[Affine]) -> Result<ValueId, String> {
         let dtype = node.ty.dtype;
         let mut operands = Vec::new();
-        let elementwise = !matches!(node.op, Op::Gather { .. } | Op::Unslice { .. } | Op::Contract { .. });
+        let elementwise =
+            !matches!(node.op, Op::Gather { .. } | Op::Unslice { .. } | Op::Unfold { .. } | Op::Contract { .. });
         if self.fates.class[id.index()] == Class::Map && elementwise {
             for &operand in &node.operands {
                 operands.push(self.value(operand, index)?);
@@ -121,6 +122,7 @@ impl Emitter<'_> {
             (Op::Iota { axis, .. }, _) => ScalarOp::Index(index[*axis].clone()),
             (Op::Gather { axis }, _) => self.gather(node, *axis, index)?,
             (Op::Unslice { start, step, .. }, _) => self.unslice(node, start, step, index)?,
+            (Op::Unfold { .. }, _) if self.fates.class[id.index()] == Class::Map => self.padded(id, index)?,
             (Op::Contract { .. }, _) => return self.outer(node, index),
             _ => return self.view(id, node, index),
         };
@@ -170,6 +172,22 @@ impl Emitter<'_> {
         }
         let mut access = plain(self.param(view.base, Mode::In)?, view.at(&read));
         access.guards = guards;
+        Ok(ScalarOp::Load(access))
+    }
+
+    /// An element of a window that may reach into padding.
+    fn padded(&mut self, id: NodeId, index: &[Affine]) -> Result<ScalarOp, String> {
+        let found = padded(self.graph, &|value| self.readable(value), id, index).ok_or("no window")?;
+        // Along axes of one element it is known whether a guard holds.
+        let (known, open): (Vec<Guard>, Vec<Guard>) =
+            found.guards.into_iter().partition(|guard| guard.at.terms.is_empty());
+        let fill = found.fill.value().to_bits();
+        if known.iter().any(|guard| !(0..guard.bound).contains(&guard.at.offset)) {
+            return Ok(ScalarOp::F32(fill));
+        }
+        let at = flat(&found.index, &row_major(&self.graph.ty(found.base).shape));
+        let mut access = plain(self.param(found.base, Mode::In)?, at);
+        (access.guards, access.fill) = (open, fill);
         Ok(ScalarOp::Load(access))
     }
 

@@ -10,7 +10,7 @@ use crate::loops::ir::Affine;
 
 use super::product::{Axes, Form, pair};
 use super::turns::reads_whole;
-use super::view::{operand_index, row_major, strided};
+use super::view::{is_row_major, operand_index, padded, row_major, strided};
 
 /// What a node is to the lowering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +148,15 @@ impl Fates {
                     }
                 }
             }
+            (Op::Conv { .. }, _) => node.operands.iter().for_each(|&operand| self.force_contiguous(graph, operand)),
+            (Op::Fold { .. }, _) => self.force(graph, node.operands[0], false),
+            (Op::Unfold { .. }, Class::Map) => {
+                let index = vec![Affine::default(); node.ty.rank()];
+                let in_memory = |value| self.in_memory(value);
+                if let Some(found) = padded(graph, &in_memory, value, &index) {
+                    self.need(found.base);
+                }
+            }
             (Op::Gather { .. } | Op::Unslice { .. }, Class::Map) => self.force(graph, node.operands[0], false),
             _ => {}
         }
@@ -185,6 +194,16 @@ impl Fates {
         }
     }
 
+    /// Makes `value` lie in memory as one row-major block.
+    fn force_contiguous(&mut self, graph: &Graph, value: ValueId) {
+        let layout = |value| self.layout(graph, value);
+        let shape = &graph.ty(value).shape;
+        match strided(graph, &layout, value).filter(|view| is_row_major(shape, &view.strides)) {
+            Some(view) => self.needed[view.base.index()] = true,
+            None => self.need(value),
+        }
+    }
+
     /// Second walk, backward: maps whose recomputation in every reader would cost too much become roots.
     fn store_shared(&mut self, graph: &Graph) {
         let mut readers: Vec<Vec<u32>> = vec![Vec::new(); graph.nodes.len()];
@@ -218,6 +237,7 @@ pub(super) fn op_cost(op: &Op) -> u32 {
         | Op::Reshape { .. }
         | Op::Transpose { .. }
         | Op::Slice { .. } => 0,
+        Op::Unfold { window, .. } => u32::from(!window.is_inside()),
         Op::Unary(Unary::Neg | Unary::Abs | Unary::Floor)
         | Op::Compare(_)
         | Op::And
@@ -229,7 +249,9 @@ pub(super) fn op_cost(op: &Op) -> u32 {
         | Op::Concat { .. }
         | Op::Sum { .. }
         | Op::MaxOf { .. }
-        | Op::Contract { .. } => 1,
+        | Op::Fold { .. }
+        | Op::Contract { .. }
+        | Op::Conv { .. } => 1,
         Op::Unary(Unary::Sqrt) | Op::Binary(Binary::Div | Binary::Rem) => 4,
         Op::Unary(
             Unary::Exp
@@ -267,6 +289,13 @@ fn class(graph: &Graph, node: &Node) -> Class {
         | Op::Convert(_)
         | Op::Gather { .. } => Class::Map,
         Op::Unslice { step, .. } if step.iter().all(|step| step.abs() == 1) => Class::Map,
+        Op::Unfold { window, .. } => {
+            if window.is_inside() {
+                Class::View
+            } else {
+                Class::Map
+            }
+        }
         Op::Sum { axes } | Op::MaxOf { axes } => {
             let shape = &graph.ty(node.operands[0]).shape;
             if axes.iter().all(|&axis| shape[axis] == 1) { Class::View } else { Class::Reduce }
@@ -277,7 +306,7 @@ fn class(graph: &Graph, node: &Node) -> Class {
             Some(Form::Gemm) => Class::Product,
         },
         Op::Random { .. } | Op::Unslice { .. } | Op::Concat { .. } | Op::ScatterAdd { .. } => Class::Own,
-        Op::Scan { .. } => Class::Own,
+        Op::Fold { .. } | Op::Conv { .. } | Op::Scan { .. } => Class::Own,
     }
 }
 

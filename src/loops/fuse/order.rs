@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::ir::{Graph, Op, OutputKind, SlotId, ValueId};
+use crate::ir::{Face, Graph, Node, Op, OutputKind, SlotId, ValueId};
 
 use super::fate::{Class, Fates};
 use super::group::{Group, Groups, Kind};
@@ -132,6 +132,19 @@ fn slot_edges(graph: &Graph, groups: &Groups) -> (HashMap<usize, usize>, HashMap
     (count, edges)
 }
 
+/// Operations of a convolution: each element of y meets each element of a filter.
+fn convolution(graph: &Graph, node: &Node) -> f64 {
+    let Op::Conv { face, .. } = &node.op else { return 0.0 };
+    let (a, b) = (graph.ty(node.operands[0]), graph.ty(node.operands[1]));
+    let (w, y) = match face {
+        Face::Out => (b, &node.ty),
+        Face::Input => (b, a),
+        Face::Weight => (&node.ty, b),
+    };
+    let filter = w.len() / w.shape.first().copied().unwrap_or(1).max(1);
+    2.0 * y.len() as f64 * filter as f64
+}
+
 /// Estimated nanoseconds of a group, by constants of the language.
 pub(super) fn estimate(graph: &Graph, fates: &Fates, group: &Group) -> f64 {
     let bytes: usize = group.sources.iter().chain(&group.members).map(|value| graph.ty(*value).len() * 4).sum();
@@ -148,6 +161,7 @@ pub(super) fn estimate(graph: &Graph, fates: &Fates, group: &Group) -> f64 {
             Class::Reduce => group.domain.len() as f64 * (cost + 1.0) / 16.0,
             // A loop is never part of a bundle.
             Class::Own if matches!(node.op, Op::Scan { .. }) => BUNDLE,
+            Class::Own if matches!(node.op, Op::Conv { .. }) => convolution(graph, node) / 50.0,
             Class::Own => node.ty.len() as f64 * 1.5,
             Class::Memory | Class::Made | Class::View | Class::Map => node.ty.len() as f64 * cost.max(1.0) / 16.0,
         };

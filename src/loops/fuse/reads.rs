@@ -10,7 +10,7 @@ use crate::loops::ir::Affine;
 use super::domain::{Level, Spot};
 use super::fate::{Class, Fates};
 use super::product::{Axes, pair};
-use super::view::{operand_index, strided};
+use super::view::{operand_index, padded, strided};
 
 /// Visits the reads of computing `root` at `spot`: the value, and its index unless it is read by other means
 /// (indirectly, by a wide call, through strides).
@@ -98,6 +98,11 @@ fn inside(
             let (source, at) = pair(node);
             see(base(graph, fates, source), None);
             reads(graph, fates, at, &index[*axis..*axis + graph.ty(at).rank()], see);
+        }
+        (Op::Unfold { .. }, _) => {
+            if let Some(found) = padded(graph, &|value| fates.in_memory(value), value, index) {
+                see(found.base, None);
+            }
         }
         (Op::Unslice { .. }, _) => see(base(graph, fates, node.operands[0]), None),
         (Op::Contract { .. }, _) => {

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 
 use crate::ir::{DType, Origin, ValueId as NodeId};
 use crate::loops::ir::{
-    Access, Affine, Arg, Cost, Fill, Gemm, Kernel, Loop, LoopKind, Mode, Param, ParamId, Range, Reduce, ScalarOp, Stmt,
-    ValueId, ValueInfo, VarId,
+    Access, Affine, Arg, Conv, Cost, Fill, Gemm, Kernel, Loop, LoopKind, Mode, Param, ParamId, Range, Reduce, ScalarOp,
+    Stmt, ValueId, ValueInfo, VarId,
 };
 
 /// An open loop, or the kernel itself.
@@ -167,6 +167,11 @@ impl Scope {
     /// A wide product, here.
     pub fn gemm(&mut self, gemm: Gemm) {
         self.here().push(Stmt::Gemm(gemm));
+    }
+
+    /// A convolution, here.
+    pub fn conv(&mut self, conv: Conv) {
+        self.here().push(Stmt::Conv(conv));
     }
 
     /// Random numbers, here.

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::ir::{Binary, Unary};
+use crate::ir::{Binary, Face, Unary};
 use crate::loops::ir::{
     Access, Affine, Combine, Cost, Gemm, Kernel, Loop, LoopKind, Order, Par, Range, Reduce, ScalarOp, Stmt, ValueId,
     VarId,
@@ -19,6 +19,8 @@ const TREE: u64 = 16_384;
 const PANEL: f64 = 4_000.0;
 /// Less than two of them stays whole.
 const WHOLE: f64 = 8_000.0;
+/// Most panels of a convolution.
+const CONVOLUTION_PANELS: u64 = 8;
 /// Most panels.
 const PANELS: u64 = 64;
 
@@ -128,7 +130,7 @@ fn each_affine(body: &mut [Stmt], see: &mut dyn FnMut(&mut Affine)) {
         match stmt {
             Stmt::Let { op: ScalarOp::Load(at), .. } | Stmt::Store { access: at, .. } => access(at, see),
             Stmt::Let { op: ScalarOp::Index(affine), .. } => see(affine),
-            Stmt::Let { .. } | Stmt::Fill(_) => {}
+            Stmt::Let { .. } | Stmt::Conv(_) | Stmt::Fill(_) => {}
             Stmt::Loop(inner) => each_affine(&mut inner.body, see),
             Stmt::Gemm(gemm) => {
                 see(&mut gemm.a.start);
@@ -154,7 +156,7 @@ fn count_uses(body: &[Stmt]) -> HashMap<ValueId, usize> {
                     found.reduces.iter().flat_map(|reduce| reduce.combine.operands()).for_each(&mut add);
                     inner.push(found);
                 }
-                Stmt::Gemm(_) => {}
+                Stmt::Gemm(_) | Stmt::Conv(_) => {}
                 Stmt::Fill(fill) => [fill.seed, fill.step, fill.turn].into_iter().for_each(&mut add),
             }
         }
@@ -195,7 +197,7 @@ fn form_fma(body: &mut Vec<Stmt>, uses: &HashMap<ValueId, usize>, kernel: &Kerne
                 form_fma(&mut inner.body, uses, kernel);
                 gone.extend(inner.reduces.iter_mut().filter_map(|reduce| product_sum(reduce, &mut inner.body, uses)));
             }
-            Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => {}
+            Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) => {}
         }
     }
     body.retain(|stmt| !matches!(stmt, Stmt::Let { value, .. } if gone.contains(value)));
@@ -240,6 +242,7 @@ fn work(body: &[Stmt]) -> u64 {
                 let m = if let Range::Count(m) = gemm.m { m } else { 1 };
                 2 * m * gemm.n * gemm.k
             }
+            Stmt::Conv(conv) => conv.flops(),
             Stmt::Fill(fill) => fill.len * 12,
         };
     }
@@ -276,7 +279,10 @@ fn cut_panels(kernel: &mut Kernel) {
     let Some((extent, step)) = common_extent(&kernel.body).filter(|_| time >= WHOLE) else { return };
     let panels = ((time / PANEL) as u64).clamp(2, PANELS).min(extent.div_ceil(step));
     let columns = kernel.body.iter().find_map(|stmt| if let Stmt::Gemm(gemm) = stmt { Some(gemm.n) } else { None });
+    let convolves = kernel.body.iter().any(|stmt| matches!(stmt, Stmt::Conv(_)));
     let by = match columns {
+        // Each panel puts weights or images in order again, so there are few.
+        None if convolves => extent.div_ceil(panels.min(CONVOLUTION_PANELS)).next_multiple_of(step),
         Some(columns) => product_rows(extent, columns, kernel.body.len() > 1),
         None => extent.div_ceil(panels).next_multiple_of(step),
     };
@@ -287,6 +293,7 @@ fn cut_panels(kernel: &mut Kernel) {
         match stmt {
             Stmt::Loop(found) => found.range = Range::Panel,
             Stmt::Gemm(gemm) => gemm.m = Range::Panel,
+            Stmt::Conv(conv) => conv.rows = Range::Panel,
             Stmt::Fill(_) | Stmt::Let { .. } | Stmt::Store { .. } => {}
         }
     }
@@ -303,7 +310,7 @@ fn product_rows(rows: u64, columns: u64, epilogue: bool) -> u64 {
 
 fn product_work(stmt: &Stmt) -> f64 {
     match stmt {
-        Stmt::Gemm(_) => work(std::slice::from_ref(stmt)) as f64,
+        Stmt::Gemm(_) | Stmt::Conv(_) => work(std::slice::from_ref(stmt)) as f64,
         Stmt::Loop(found) => {
             let count = if let Range::Count(count) = found.range { count } else { 1 };
             count as f64 * found.body.iter().map(product_work).sum::<f64>()
@@ -327,6 +334,7 @@ fn common_extent(body: &[Stmt]) -> Option<(u64, u64)> {
                 Range::Count(count) => (count, 6),
                 Range::Panel => return None,
             },
+            Stmt::Conv(conv) => (conv.extent(), if conv.face == Face::Weight { 4 } else { 1 }),
             Stmt::Fill(fill) => (fill.len.div_ceil(64), 1),
         };
         common = match common {

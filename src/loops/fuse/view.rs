@@ -5,8 +5,8 @@
 //! strides over a value in memory ([`strided`]). Invariant: all index functions
 //! stay affine in the loop variables; what does not is answered with `None`.
 
-use crate::ir::{Graph, Node, Op, ValueId};
-use crate::loops::ir::Affine;
+use crate::ir::{Fill, Graph, Node, Op, ValueId, Window};
+use crate::loops::ir::{Affine, Guard};
 
 /// The strides of a value, if it lies in memory.
 pub(super) type Layout<'a> = dyn Fn(ValueId) -> Option<Vec<i64>> + 'a;
@@ -29,6 +29,12 @@ pub(super) fn row_major(shape: &[usize]) -> Vec<i64> {
         strides[axis - 1] = strides[axis] * shape[axis] as i64;
     }
     strides
+}
+
+/// Whether strides are those of a contiguous array; axes of one element never matter.
+pub(super) fn is_row_major(shape: &[usize], strides: &[i64]) -> bool {
+    let mut wanted = row_major(shape).into_iter().zip(strides).zip(shape);
+    wanted.all(|((wanted, stride), &size)| size == 1 || wanted == *stride)
 }
 
 /// `Σ index·stride`
@@ -63,6 +69,7 @@ pub(super) fn operand_index(graph: &Graph, node: &Node, index: &[Affine]) -> Opt
             let read = |axis: usize| index[axis].times(step[axis]).plus(&Affine::constant(start[axis] as i64));
             Some((0..start.len()).map(read).collect())
         }
+        Op::Unfold { axis, window, .. } if window.is_inside() => Some(window_index(*axis, window, index)),
         // Reducing axes of one element renames axes and nothing else.
         Op::Sum { axes } | Op::MaxOf { axes } => {
             if axes.iter().any(|&axis| operand.shape[axis] != 1) {
@@ -86,10 +93,66 @@ pub(super) fn operand_index(graph: &Graph, node: &Node, index: &[Affine]) -> Opt
         | Op::Convert(_)
         | Op::Unslice { .. }
         | Op::Concat { .. }
+        | Op::Unfold { .. }
+        | Op::Fold { .. }
         | Op::Contract { .. }
+        | Op::Conv { .. }
         | Op::Gather { .. }
         | Op::ScatterAdd { .. }
         | Op::Scan { .. } => None,
+    }
+}
+
+/// Where an unfold's operand is read: at `window · step + element · dilation - lo`.
+fn window_index(axis: usize, window: &Window, index: &[Affine]) -> Vec<Affine> {
+    let start = index[axis].times(window.step as i64).plus(&Affine::constant(-window.lo));
+    let place = start.plus(&index[axis + 1].times(window.dilation as i64));
+    let mut read = index.to_vec();
+    read.splice(axis..axis + 2, [place]);
+    read
+}
+
+/// The value in memory (or to be put there) that padded windows are read from, where, and under which guards.
+pub(super) struct Padded {
+    /// The value.
+    pub base: ValueId,
+    /// Its index.
+    pub index: Vec<Affine>,
+    /// What must hold for it to be read.
+    pub guards: Vec<Guard>,
+    /// What is read otherwise.
+    pub fill: Fill,
+}
+
+/// Follows windows in windows, and views between them, down to one value; `None` if `value` is no unfold.
+pub(super) fn padded(
+    graph: &Graph,
+    in_memory: &dyn Fn(ValueId) -> bool,
+    value: ValueId,
+    index: &[Affine],
+) -> Option<Padded> {
+    let Op::Unfold { fill, .. } = graph.node(value).op else { return None };
+    let mut found = Padded { base: value, index: index.to_vec(), guards: Vec::new(), fill };
+    loop {
+        let node = graph.node(found.base);
+        if found.base != value && in_memory(found.base) {
+            return Some(found);
+        }
+        found.index = match &node.op {
+            Op::Unfold { axis, window, fill: other } if !window.is_inside() => {
+                if *other != fill {
+                    return Some(found);
+                }
+                let read = window_index(*axis, window, &found.index);
+                found.guards.push(Guard { at: read[*axis].clone(), bound: window.n as i64, step: 1 });
+                read
+            }
+            _ => match operand_index(graph, node, &found.index) {
+                Some(read) => read,
+                None => return Some(found),
+            },
+        };
+        found.base = *node.operands.first()?;
     }
 }
 

@@ -4,8 +4,8 @@
 //! Invariant: an epilogue is a nest behind the call that reads of the product
 //! only the row it works on, so both may run over one panel.
 
-use crate::ir::{DType, Node, Op, ValueId as NodeId};
-use crate::loops::ir::{Access, Affine, Fill, Gemm, Indirect, LoopKind, Matrix, Mode, Range, ScalarOp};
+use crate::ir::{DType, Face, Node, Op, ValueId as NodeId, Window};
+use crate::loops::ir::{Access, Affine, Conv, Fill, Gemm, Guard, Indirect, LoopKind, Matrix, Mode, Range, ScalarOp};
 
 use super::emit::{Emitter, plain};
 use super::group::Group;
@@ -124,6 +124,8 @@ impl Emitter<'_> {
                 let start: Vec<i64> = start.iter().map(|&at| at as i64).collect();
                 self.laid(id, node.operands[0], &start, step)
             }
+            Op::Fold { axis, window } => self.fold(id, node, *axis, window),
+            Op::Conv { face, windows, groups } => self.conv(id, node, *face, windows, *groups),
             Op::ScatterAdd { axis, size } => {
                 self.zeros(id)?;
                 self.scatter(id, node, *axis, *size)
@@ -157,6 +159,80 @@ impl Emitter<'_> {
         let (index, opened) = self.loops(&ty.shape);
         self.store(id, &index, zero)?;
         (0..opened).for_each(|_| self.scope.close(Vec::new()));
+        Ok(())
+    }
+
+    fn conv(&mut self, id: NodeId, node: &Node, face: Face, windows: &[Window], groups: usize) -> Result<(), String> {
+        let (a, b) = pair(node);
+        let (view_a, view_b) = (self.strided(a)?, self.strided(b)?);
+        let (shape_a, shape_b) = (&self.graph.ty(a).shape, &self.graph.ty(b).shape);
+        let (images, channels_in, channels_out) = match face {
+            Face::Out => (shape_a[0], shape_b[1] * groups, shape_b[0]),
+            Face::Input => (shape_a[0], shape_b[1] * groups, shape_a[1]),
+            Face::Weight => (shape_a[0], shape_a[1], shape_b[1]),
+        };
+        let rows = if face == Face::Weight { channels_out } else { images };
+        let conv = Conv {
+            face,
+            rows: Range::Count(rows as u64),
+            images: images as u64,
+            groups: groups as u64,
+            group_in: (channels_in / groups) as u64,
+            group_out: (channels_out / groups) as u64,
+            windows: windows.to_vec(),
+            a: (self.param(view_a.base, Mode::In)?, view_a.offset),
+            b: (self.param(view_b.base, Mode::In)?, view_b.offset),
+            c: self.param(id, Mode::Out)?,
+        };
+        self.scope.conv(conv);
+        Ok(())
+    }
+
+    /// Each element gathers from the windows that hold it. Elements with the same residue of the step meet the same
+    /// elements of windows, so each residue is a nest of its own, and every index in it is affine.
+    fn fold(&mut self, id: NodeId, node: &Node, axis: usize, window: &Window) -> Result<(), String> {
+        let operand = node.operands[0];
+        let view = self.strided(operand)?;
+        let step = window.step as i64;
+        for residue in 0..step {
+            // Element q·step + residue - lo, for the q that exist.
+            let first = -(residue - window.lo).div_euclid(step);
+            let first = if first * step + residue - window.lo < 0 { first + 1 } else { first };
+            let last = (window.n as i64 - 1 + window.lo - residue).div_euclid(step);
+            if last < first {
+                continue;
+            }
+            let mut shape = node.ty.shape.clone();
+            shape[axis] = (last - first + 1) as usize;
+            let (index, opened) = self.loops(&shape);
+            let mut sum = None;
+            // Windows in order: the first that holds an element holds it as its last.
+            for j in (0..window.k as i64).rev().filter(|j| (j * window.dilation as i64 - residue) % step == 0) {
+                let back = (j * window.dilation as i64 - residue).div_euclid(step);
+                let at = index[axis].plus(&Affine::constant(first - back));
+                let known = at.terms.is_empty().then_some(at.offset);
+                if known.is_some_and(|at| !(0..window.out as i64).contains(&at)) {
+                    continue;
+                }
+                let mut read = index.clone();
+                read.splice(axis..=axis, [at.clone(), Affine::constant(j)]);
+                let mut access = plain(self.param(view.base, Mode::In)?, view.at(&read));
+                if known.is_none() && (first < back || last - back >= window.out as i64) {
+                    access.guards.push(Guard { at, bound: window.out as i64, step: 1 });
+                }
+                let value = self.scope.define(ScalarOp::Load(access), node.ty.dtype);
+                let add = |sum| ScalarOp::Binary(crate::ir::Binary::Add, sum, value);
+                sum = Some(sum.map_or(value, |sum| self.scope.define(add(sum), node.ty.dtype)));
+            }
+            let sum = match sum {
+                Some(sum) => sum,
+                None => self.zero(node.ty.dtype),
+            };
+            let mut place = index.clone();
+            place[axis] = index[axis].times(step).plus(&Affine::constant(first * step + residue - window.lo));
+            self.store(id, &place, sum)?;
+            (0..opened).for_each(|_| self.scope.close(Vec::new()));
+        }
         Ok(())
     }
 

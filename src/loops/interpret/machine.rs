@@ -8,7 +8,8 @@ use super::{NotFinite, Report};
 use crate::ir::philox::Stream;
 use crate::ir::{Binary, DType};
 use crate::loops::ir::{
-    Access, Affine, Combine, Fill, Gemm, Kernel, Loop, Matrix, Order, Range, Reduce, ScalarOp, Stmt, ValueId,
+    Access, Affine, Combine, Conv, Fill, Gemm, Kernel, Loop, Matrix, Order, ParamId, Range, Reduce, ScalarOp, Stmt,
+    ValueId,
 };
 
 /// Longest chain of a matrix product.
@@ -51,6 +52,7 @@ impl<'a> Machine<'a> {
                 Stmt::Store { access, value } => self.store(access, *value),
                 Stmt::Loop(nest) => self.nest(nest),
                 Stmt::Gemm(gemm) => self.gemm(gemm),
+                Stmt::Conv(conv) => self.conv(conv),
                 Stmt::Fill(fill) => self.fill(fill),
             }
         }
@@ -235,6 +237,18 @@ impl<'a> Machine<'a> {
         self.buffers[buffer][at]
     }
 
+    fn conv(&mut self, conv: &Conv) {
+        let operand = |(param, at): (ParamId, i64)| {
+            let (buffer, offset) = self.places[param.index()];
+            &self.buffers[buffer][(offset as i64 + at) as usize..]
+        };
+        let results = super::conv::results(conv, self.range(conv.rows), operand(conv.a), operand(conv.b));
+        let (buffer, offset) = self.places[conv.c.index()];
+        for (at, value) in results {
+            self.buffers[buffer][offset + at] = value.to_bits();
+        }
+    }
+
     fn fill(&mut self, fill: &Fill) {
         let word = |value: ValueId| self.values[value.index()];
         let stream = Stream { place: fill.place, seed: word(fill.seed), step: word(fill.step), turn: word(fill.turn) };
@@ -265,6 +279,6 @@ fn definition(body: &[Stmt], wanted: ValueId) -> Option<&ScalarOp> {
     body.iter().find_map(|stmt| match stmt {
         Stmt::Let { value, op } => (*value == wanted).then_some(op),
         Stmt::Loop(nest) => definition(&nest.body, wanted),
-        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => None,
+        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) => None,
     })
 }

@@ -12,6 +12,7 @@
 //! former also where a guard hides the element.
 
 pub mod block;
+mod conv;
 mod machine;
 pub mod scalar;
 

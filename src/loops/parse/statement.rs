@@ -5,9 +5,9 @@
 
 use super::cursor::Cursor;
 use super::{Lines, define, sum};
-use crate::ir::name;
+use crate::ir::{Face, Window, name};
 use crate::loops::ir::{
-    Access, Affine, Combine, Fill, Gemm, Guard, Indirect, Kernel, Loop, LoopKind, Matrix, Order, ParamId, Range,
+    Access, Affine, Combine, Conv, Fill, Gemm, Guard, Indirect, Kernel, Loop, LoopKind, Matrix, Order, ParamId, Range,
     Reduce, ScalarOp, Stmt, ValueId, VarId,
 };
 
@@ -67,6 +67,9 @@ fn plain(kernel: &mut Kernel, cursor: &mut Cursor<'_>) -> Result<Stmt, String> {
     }
     if cursor.accept("gemm ") {
         return gemm(kernel, cursor);
+    }
+    if cursor.accept("conv ") {
+        return conv(kernel, cursor);
     }
     if cursor.accept("fill ") {
         return fill(kernel, cursor);
@@ -251,6 +254,45 @@ fn matrix(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Matrix, String> {
     let column = cursor.number()?;
     cursor.expect("]")?;
     Ok(Matrix { param, start, row, column })
+}
+
+fn conv(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Stmt, String> {
+    let name = cursor.word();
+    let face = Face::ALL.into_iter().find(|face| face.name() == name).ok_or_else(|| format!("{name:?} is no face"))?;
+    let rows = range(cursor)?;
+    cursor.expect("of")?;
+    let images = cursor.number()?;
+    cursor.expect("images")?;
+    let groups = cursor.number()?;
+    cursor.expect("x")?;
+    let group_in = cursor.number()?;
+    cursor.expect("x")?;
+    let group_out = cursor.number()?;
+    cursor.expect(":")?;
+    let c = param(kernel, cursor)?;
+    cursor.expect("=")?;
+    let a = operand(kernel, cursor)?;
+    cursor.expect("*")?;
+    let b = operand(kernel, cursor)?;
+    let windows = cursor.list("[", "]", |cursor| {
+        let mut sizes = [0; 5];
+        for size in &mut sizes {
+            *size = cursor.number()?;
+            cursor.expect(":")?;
+        }
+        let [n, out, k, step, dilation] = sizes;
+        let sign = if cursor.accept("-") { -1 } else { 1 };
+        let lo: i64 = cursor.number()?;
+        Ok(Window { n, out, k, step, dilation, lo: sign * lo })
+    })?;
+    Ok(Stmt::Conv(Conv { face, rows, images, groups, group_in, group_out, windows, a, b, c }))
+}
+
+/// `x+64`
+fn operand(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<(ParamId, i64), String> {
+    let param = param(kernel, cursor)?;
+    cursor.expect("+")?;
+    Ok((param, cursor.number()?))
 }
 
 fn fill(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Stmt, String> {

@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use super::MAX_STATEMENTS;
 use super::access::{Interval, interval, touched};
 use super::disjoint::{Touch, disjoint};
-use crate::ir::DType;
-use crate::kernels::abi::SCRATCH_BYTES;
+use crate::ir::{DType, Window};
+use crate::kernels::abi::{SCRATCH_BYTES, SPATIAL};
 use crate::loops::ir::{
-    Access, Affine, Combine, Fill, Gemm, Kernel, Loop, LoopKind, Matrix, Mode, Order, ParamId, Range, ScalarOp, Stmt,
-    ValueId, VarId,
+    Access, Affine, Combine, Conv, Fill, Gemm, Kernel, Loop, LoopKind, Matrix, Mode, Order, ParamId, Range, ScalarOp,
+    Stmt, ValueId, VarId,
 };
 
 /// Checks one kernel.
@@ -116,6 +116,7 @@ impl Walk<'_> {
                     }
                 }
                 Stmt::Gemm(gemm) => self.gemm(gemm).map_err(|reason| format!("gemm: {reason}"))?,
+                Stmt::Conv(conv) => self.conv(conv).map_err(|reason| format!("conv: {reason}"))?,
                 Stmt::Fill(fill) => self.fill(fill).map_err(|reason| format!("fill: {reason}"))?,
             }
         }
@@ -378,6 +379,45 @@ impl Walk<'_> {
         if dtype == DType::F32 { Ok(()) } else { Err(format!("a matrix of {dtype}")) }
     }
 
+    /// Operands lie in their parameters, and rows of the result are stretches of it.
+    fn conv(&mut self, conv: &Conv) -> Result<(), String> {
+        if !self.open.is_empty() {
+            return Err("inside a loop".into());
+        }
+        if conv.windows.is_empty() || conv.windows.len() > SPATIAL {
+            return Err(format!("{} spatial axes", conv.windows.len()));
+        }
+        let sound = |w: &Window| w.n > 0 && w.out > 0 && w.k > 0 && w.step > 0 && w.dilation > 0;
+        if !conv.windows.iter().all(sound) || [conv.groups, conv.group_in, conv.group_out].contains(&0) {
+            return Err("a size of 0".into());
+        }
+        let lengths = conv.operand_lengths();
+        for ((param, start), len, write) in
+            [(conv.a, lengths[0], false), (conv.b, lengths[1], false), ((conv.c, 0), lengths[2], true)]
+        {
+            self.param(param, write)?;
+            let found = &self.kernel.params[param.index()];
+            if found.dtype != DType::F32 || (write && (param == conv.a.0 || param == conv.b.0)) {
+                return Err(format!("{} of type {} {:?}", found.name, found.dtype, found.mode));
+            }
+            let end = i128::from(start) + i128::from(len) - 1;
+            self.inside(param, Interval { low: start.into(), high: end.max(start.into()) })?;
+        }
+        match (conv.rows, self.kernel.par) {
+            (Range::Count(count), None) if count == conv.extent() => Ok(()),
+            (Range::Panel, Some(par)) if par.extent == conv.extent() => {
+                let row = lengths[2] / conv.extent().max(1);
+                let terms = vec![(1, i128::from(row) - 1)];
+                let touch = Touch { factor: row as i64, offset: 0, terms, fixed: Vec::new() };
+                let usage = self.panel.entry(conv.c).or_default();
+                usage.touches.push(touch);
+                usage.written = true;
+                Ok(())
+            }
+            (rows, par) => Err(format!("rows {rows:?} of {} with {par:?}", conv.extent())),
+        }
+    }
+
     fn fill(&mut self, fill: &Fill) -> Result<(), String> {
         self.no_call_in_vec()?;
         for value in [fill.seed, fill.step, fill.turn] {
@@ -415,7 +455,7 @@ fn count(body: &[Stmt]) -> usize {
     body.iter()
         .map(|stmt| match stmt {
             Stmt::Loop(nest) => 1 + count(&nest.body),
-            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => 1,
+            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) => 1,
         })
         .sum()
 }
@@ -425,6 +465,6 @@ fn defines(stmt: &Stmt, wanted: ValueId) -> bool {
     match stmt {
         Stmt::Let { value, .. } => *value == wanted,
         Stmt::Loop(nest) => nest.reduces.iter().any(|reduce| reduce.result == wanted),
-        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Fill(_) => false,
+        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) => false,
     }
 }

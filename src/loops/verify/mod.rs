@@ -10,7 +10,8 @@
 //! - `In` parameters are not written, constants are not written.
 //! - Iterations of the parallel axis, and the lanes of a `vec` loop, write different elements, and read none
 //!   that another one writes ([`disjoint`]). What a kernel with `par` writes, scratch excepted, it writes in a panel.
-//! - `vec` holds no `vec`, `gemm` or `fill`; panels are outermost and only where there is a `par`; `fill` stands
+//! - A `conv` stands in no loop, its result is no operand, and its rows are all of them or the panel.
+//! - `vec` holds no `vec`, `gemm`, `conv` or `fill`; panels are outermost and only where there is a `par`; `fill` stands
 //!   in no panel. Trees on `vec` loops only, chains on `seq` loops only.
 //! - A `fill` has a base that is a multiple of 64 and, with `par`, exactly the panels that cover it.
 //! - At most [`MAX_STATEMENTS`] statements a kernel, before expansion.

@@ -1,0 +1,248 @@
+//! Convolution: the three faces of one trilinear form, any number of axes.
+//!
+//! In comes a [`ConvArgs`], out goes the result of its part. The order of every
+//! sum is part of the meaning:
+//!
+//! - out and input face: one fma chain from +0 for each element, over the channels of the group, then the elements of
+//!   the window in row-major order; padding is read as 0; what falls between the steps of an input face is skipped;
+//! - weight face: [`LANES`] chains for each element, over positions of a grid that puts images and windows in a row (see
+//!   [`grid::Grid`]), joined as a tree of halves; images in blocks of [`grid::block`], whose sums are added in order.
+//!
+//! All faces copy their source to a zero-padded grid, split by the residues of
+//! the steps, so that each tap of the window is one constant distance in
+//! memory. The work is then the same for every geometry: a chain over taps, of a
+//! weight times a vector of neighbours.
+
+mod grid;
+mod tile;
+mod weight;
+
+use std::cell::RefCell;
+
+use super::abi::ConvArgs;
+use grid::{Grid, Run, Shape};
+pub use grid::{LANES, block, pitches};
+use tile::{Isa, Taps};
+
+/// Convolution with 512-bit vectors.
+///
+/// # Safety
+/// AVX-512F is there; `args` and what it describes are valid; the result overlaps no operand.
+#[cfg(target_arch = "x86_64")]
+pub unsafe extern "C" fn avx512(args: *const ConvArgs) {
+    // SAFETY: passed on.
+    unsafe { face::<super::micro::Avx512>(&*args) }
+}
+
+/// Convolution with 256-bit vectors.
+///
+/// # Safety
+/// AVX2 and FMA are there; otherwise as [`avx512`].
+#[cfg(target_arch = "x86_64")]
+pub unsafe extern "C" fn avx2(args: *const ConvArgs) {
+    // SAFETY: passed on.
+    unsafe { face::<super::micro::Avx2>(&*args) }
+}
+
+/// Convolution for any machine.
+///
+/// # Safety
+/// As [`avx512`] without its first condition.
+pub unsafe extern "C" fn portable(args: *const ConvArgs) {
+    // SAFETY: passed on.
+    unsafe { face::<super::micro::Portable>(&*args) }
+}
+
+/// A thread's memory between calls: it grows to the largest layer and is then only used again.
+#[derive(Default)]
+struct Space {
+    /// The padded source.
+    grid: Vec<f32>,
+    /// The other source of a weight face.
+    other: Vec<f32>,
+    /// Weights in the order of use.
+    weights: Vec<f32>,
+    /// Results before they are laid out.
+    results: Vec<f32>,
+    /// Distances of taps.
+    taps: Vec<isize>,
+    /// The weight of each tap, as element and channel of the source.
+    elements: Vec<usize>,
+    /// How a channel is copied into the grid.
+    runs_in: Vec<Run>,
+    /// How results are copied out.
+    runs_out: Vec<Run>,
+    /// Classes of results.
+    classes: Vec<Class>,
+}
+
+/// Results with the same residues, hence the same taps.
+struct Class {
+    taps: std::ops::Range<usize>,
+    /// Of the first result in the grid.
+    first: usize,
+    /// Places in the grid from the first result to the last, both counted.
+    places: usize,
+    runs_out: std::ops::Range<usize>,
+}
+
+thread_local! {
+    static SPACE: RefCell<Space> = RefCell::new(Space::default());
+}
+
+unsafe fn face<I: Isa>(args: &ConvArgs) {
+    let shape = Shape::of(args);
+    SPACE.with_borrow_mut(|space| {
+        // SAFETY: the caller's.
+        unsafe {
+            match args.face {
+                2 => weight::weight::<I>(args, &shape, space),
+                _ => spread::<I>(args, &shape, space),
+            }
+            <I as super::micro::Isa>::finish();
+        }
+    });
+}
+
+/// The out face and the input face: from channels of a source, through taps, to channels of a result.
+unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
+    let transposed = args.face == 1;
+    let (sources, results) =
+        if transposed { (shape.group_out, shape.group_in) } else { (shape.group_in, shape.group_out) };
+    let grid = if transposed { Grid::of_input(shape) } else { Grid::of_out(shape) };
+    plan(shape, &grid, transposed, sources, space);
+    let grouped = pack::<I>(args, shape, transposed, sources, results, space);
+    let (from, to) = if transposed { (shape.out_len(), shape.n_len()) } else { (shape.n_len(), shape.out_len()) };
+    // Behind the last place a whole tile may be read and computed that nobody wants.
+    let overrun = 3 * LANES + grid.reach;
+    space.grid.clear();
+    space.grid.resize(sources * grid.channel + overrun, 0.0);
+    let width = space.classes.iter().map(|class| class.places).max().unwrap_or(0) + 3 * LANES;
+    if space.results.len() < I::CHANNELS * width {
+        space.results.resize(I::CHANNELS * width, 0.0);
+    }
+    for image in args.lo as usize..args.hi as usize {
+        for group in 0..shape.groups {
+            for channel in 0..sources {
+                let place = (image * shape.groups + group) * sources + channel;
+                // SAFETY: the channel lies in the operand.
+                let source = unsafe { std::slice::from_raw_parts(args.a.add(place * from), from) };
+                let target = &mut space.grid[channel * grid.channel..];
+                space.runs_in.iter().for_each(|run| run.copy(source, target));
+            }
+            let mut weights = group * grouped;
+            for class in &space.classes {
+                let taps = &space.taps[class.taps.clone()];
+                let runs = &space.runs_out[class.runs_out.clone()];
+                for first in (0..results).step_by(I::CHANNELS) {
+                    let rows = I::CHANNELS.min(results - first);
+                    // SAFETY: taps stay inside the grid and its overrun; a row of results has room for whole tiles.
+                    unsafe {
+                        let source = space.grid.as_ptr().add(class.first);
+                        let packed = space.weights.as_ptr().add(weights);
+                        tile_row::<I>(taps, source, packed, rows, class.places, space.results.as_mut_ptr(), width);
+                    }
+                    weights += rows * taps.len();
+                    for row in 0..rows {
+                        let place = (image * shape.groups + group) * results + first + row;
+                        // SAFETY: the channel lies in the result, and only this call writes this image.
+                        let target = unsafe { std::slice::from_raw_parts_mut(args.c.add(place * to), to) };
+                        let computed = &space.results[row * width..];
+                        runs.iter().for_each(|run| run.copy(computed, target));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Some rows of results, tile by tile.
+unsafe fn tile_row<I: Isa>(
+    taps: &[isize],
+    source: *const f32,
+    weights: *const f32,
+    rows: usize,
+    places: usize,
+    results: *mut f32,
+    width: usize,
+) {
+    let whole = I::VECTORS * I::WIDTH;
+    for place in (0..places).step_by(whole) {
+        let vectors = (places - place).div_ceil(I::WIDTH).min(I::VECTORS);
+        // SAFETY: the caller's.
+        unsafe {
+            let tile = Taps { taps, source: source.add(place), weights, results: results.add(place), width };
+            I::taps(rows, vectors, &tile);
+        }
+    }
+}
+
+/// Taps and runs of every class of results.
+fn plan(shape: &Shape, grid: &Grid, transposed: bool, sources: usize, space: &mut Space) {
+    space.taps.clear();
+    space.elements.clear();
+    space.runs_in.clear();
+    space.runs_out.clear();
+    space.classes.clear();
+    grid.runs_in(shape, transposed, &mut space.runs_in);
+    for residues in 0..if transposed { grid.phases } else { 1 } {
+        let (first_tap, first_run) = (space.taps.len(), space.runs_out.len());
+        for element in 0..shape.k_len() {
+            let distance =
+                if transposed { grid.tap_back(shape, residues, element) } else { Some(grid.tap(shape, element)) };
+            if let Some(distance) = distance {
+                space.taps.push(distance);
+                space.elements.push(element);
+            }
+        }
+        // The taps of the first channel again for each of the others.
+        let one = first_tap..space.taps.len();
+        for (channel, tap) in (1..sources).flat_map(|channel| one.clone().map(move |tap| (channel, tap))) {
+            let (distance, element) = (space.taps[tap], space.elements[tap]);
+            space.taps.push((channel * grid.channel) as isize + distance);
+            space.elements.push(channel * shape.k_len() + element);
+        }
+        let (first, places) = if transposed {
+            grid.results_back(shape, residues, &mut space.runs_out)
+        } else {
+            grid.results(shape, &mut space.runs_out)
+        };
+        if places > 0 {
+            let (taps, runs_out) = (first_tap..space.taps.len(), first_run..space.runs_out.len());
+            space.classes.push(Class { taps, first, places, runs_out });
+        }
+    }
+}
+
+/// Weights in the order in which tiles read them: by group, class, tile, tap, row. Gives the number of a group's.
+fn pack<I: Isa>(
+    args: &ConvArgs,
+    shape: &Shape,
+    transposed: bool,
+    sources: usize,
+    results: usize,
+    space: &mut Space,
+) -> usize {
+    space.weights.clear();
+    let mut grouped = 0;
+    for group in 0..shape.groups {
+        for class in &space.classes {
+            for first in (0..results).step_by(I::CHANNELS) {
+                for tap in class.taps.clone() {
+                    let (source, element) = (space.elements[tap] / shape.k_len(), space.elements[tap] % shape.k_len());
+                    for result in first..(first + I::CHANNELS).min(results) {
+                        let (out, channel) = if transposed { (source, result) } else { (result, source) };
+                        let row = if transposed { group * sources + out } else { group * results + out };
+                        let place = (row * shape.group_in + channel) * shape.k_len() + element;
+                        // SAFETY: a row, a channel and an element of the weights.
+                        space.weights.push(unsafe { *args.b.add(place) });
+                    }
+                }
+            }
+        }
+        if group == 0 {
+            grouped = space.weights.len();
+        }
+    }
+    grouped
+}
