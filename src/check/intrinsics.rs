@@ -47,6 +47,8 @@ pub enum Intrinsic {
     Frozen,
     Total,
     Evaluate,
+    Group,
+    Table,
     Zip,
     CoreUnary(Unary),
     CorePow,
@@ -58,7 +60,7 @@ pub enum Intrinsic {
     CoreSpread,
 }
 
-const WORDS: [(&str, Intrinsic); 31] = [
+const WORDS: [(&str, Intrinsic); 33] = [
     ("sum", Intrinsic::Sum),
     ("max", Intrinsic::Max),
     ("min", Intrinsic::Min),
@@ -89,6 +91,8 @@ const WORDS: [(&str, Intrinsic); 31] = [
     ("frozen", Intrinsic::Frozen),
     ("total", Intrinsic::Total),
     ("evaluate", Intrinsic::Evaluate),
+    ("group", Intrinsic::Group),
+    ("table", Intrinsic::Table),
     ("zip", Intrinsic::Zip),
 ];
 
@@ -153,6 +157,8 @@ impl Intrinsic {
             Intrinsic::Weights | Intrinsic::Biases | Intrinsic::Clone | Intrinsic::Frozen => (&["m"], 1),
             Intrinsic::Pick => (&["m", "pattern"], 2),
             Intrinsic::Evaluate => (&["m", "part"], 2),
+            Intrinsic::Group => (&["table", "by"], 2),
+            Intrinsic::Table => (&["columns"], 1),
             Intrinsic::Zip => (&["a", "b", "c", "d"], 2),
             Intrinsic::Grad | Intrinsic::Total => (&[], 0),
             Intrinsic::CoreUnary(_) => (&["x"], 1),
@@ -211,6 +217,8 @@ impl Checker<'_> {
             Intrinsic::Clone => self.clone_call(&args, span),
             Intrinsic::Frozen => self.frozen(&args, span),
             Intrinsic::Evaluate => self.evaluate(&args, span),
+            Intrinsic::Group => self.group(&args, span),
+            Intrinsic::Table => self.table_of(&args, span),
             Intrinsic::Zip => self.zip(&args, span),
             Intrinsic::CoreUnary(unary) => self.core_unary(unary, &args, span),
             Intrinsic::CorePow => self.core_pow(&args, span),

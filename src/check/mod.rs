@@ -27,12 +27,15 @@ mod limits;
 mod movement;
 mod optimize;
 mod params;
+pub mod picture;
 mod place;
+mod plots;
 mod reduce;
 mod scope;
 mod shape;
 mod show;
 mod stmt;
+mod tables;
 mod teach;
 mod train;
 pub mod typed;
@@ -241,6 +244,8 @@ struct Checker<'a> {
     loads: Vec<(usize, InstanceId, Option<String>)>,
     /// The outermost loop being unrolled.
     loop_span: Option<Span>,
+    /// What is known of the rows of each table.
+    tables: Vec<tables::Recorded>,
     /// A limit was reached: nothing more is worked out, so that a program cannot hang or eat all memory.
     exhausted: bool,
     /// Work done again and again, expressions inside of each other, comparisons of names: see [`limits`].
@@ -314,6 +319,7 @@ impl<'a> Checker<'a> {
             model_definitions: HashMap::new(),
             loads: Vec::new(),
             loop_span: None,
+            tables: Vec::new(),
             exhausted: false,
             spent: limits::Spent::default(),
             bound: HashMap::new(),

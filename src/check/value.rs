@@ -183,6 +183,8 @@ pub enum Value {
     Part(Part),
     /// Named values, as of `evaluate`.
     Record(Rc<Vec<(String, Value)>>),
+    /// A table of recorded rows.
+    Table(super::typed::TableId),
     /// An imported file.
     Namespace(usize),
     /// `core`, the primitives by their own names.
@@ -230,6 +232,7 @@ impl Value {
             Value::Data(_) => "a data set",
             Value::Part(_) => "a part of a data set",
             Value::Record(_) => "a record of figures",
+            Value::Table(_) => "a table",
             Value::Namespace(_) | Value::Core => "a file of definitions",
             Value::Run => "the clock of a train",
             Value::Figures(_) => "the figures of a train",
