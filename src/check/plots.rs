@@ -370,7 +370,11 @@ impl Checker<'_> {
                 return None;
             }
         };
+        // The rows at hand are not those of the grid: a model's `B` is its own here.
+        let dims = self.frame().dims.clone();
+        self.frame_mut().dims.retain(|(name, _)| name != "B");
         let value = self.call(f.value.clone(), Self::plain(given, span), span, span, "");
+        self.frame_mut().dims = dims;
         let tensor = self.tensor(&value, span)?;
         let rows = grid.shape.first().cloned();
         let fits = tensor

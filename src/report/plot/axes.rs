@@ -35,7 +35,7 @@ impl Axis {
             (low, high) = (low.min(value), high.max(value));
         }
         if low > high {
-            (low, high) = if log { (0.0, 1.0) } else { (0.0, 1.0) };
+            (low, high) = (0.0, 1.0);
         }
         if high - low < 1e-12 * high.abs().max(1e-300) || high == low {
             let half = if log { 0.5 } else { (0.1 * high.abs()).max(0.5) };
@@ -43,14 +43,6 @@ impl Axis {
         }
         let room = room * (high - low);
         Axis { low: low - room, high: high + room, log }
-    }
-
-    /// The same, beginning at 0 if all is above.
-    pub fn from_zero(self) -> Self {
-        if self.log || self.low < 0.0 && self.high <= 0.0 {
-            return self;
-        }
-        Axis { low: self.low.min(0.0), ..self }
     }
 
     /// The least and the largest value.
@@ -399,16 +391,7 @@ mod tests {
     #[test]
     fn ticks_are_round() {
         let texts = |axis: Axis| axis.ticks(5).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
-        assert_eq!(
-            texts(Axis::exact(0.0, 1.0)),
-            ["0", "0.2", "0.4", "0.6", "0.8", "1"].map(|t| if t == "0" {
-                "0.0"
-            } else if t == "1" {
-                "1.0"
-            } else {
-                t
-            })
-        );
+        assert_eq!(texts(Axis::exact(0.0, 1.0)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(texts(Axis::exact(-4.0, 4.0)), ["−4", "−2", "0", "2", "4"]);
         assert_eq!(
             texts(Axis::around([0.001, 100.0].into_iter(), true, 0.0)),

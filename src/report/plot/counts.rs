@@ -143,7 +143,7 @@ fn around_zero(groups: &[Vec<f64>], axis: Axis) -> Axis {
     let finite = || groups.iter().flatten().copied().filter(|value| value.is_finite());
     let (low, high) = (finite().fold(0.0, f64::min), finite().fold(0.0, f64::max));
     if low == high {
-        return axis.from_zero();
+        return axis;
     }
     let room = 0.08 * (high - low);
     Axis::exact(if low < 0.0 { low - room } else { 0.0 }, if high > 0.0 { high + room } else { 0.0 })

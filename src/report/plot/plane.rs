@@ -46,13 +46,16 @@ pub fn draw(scene: &mut Scene, font: &Font, area: Area, plot: &Plot, marks: &[&M
         }
     }
     for curve in &curves {
-        draw_curve(scene, &frame, curve);
+        draw_curve(scene, &frame, curve, marks.iter().any(|mark| covers(mark)));
     }
     border(scene, &frame);
 }
 
+/// The name of a line and its points.
+pub type NamedPoints = (String, Vec<(f64, f64)>);
+
 /// Names and points of lines alone; none if anything else is drawn.
-pub fn points_of(marks: &[&Mark], values: Values<'_>) -> Option<Vec<(String, Vec<(f64, f64)>)>> {
+pub fn points_of(marks: &[&Mark], values: Values<'_>) -> Option<Vec<NamedPoints>> {
     if marks.iter().any(|mark| !matches!(mark, Mark::Line { .. })) {
         return None;
     }
@@ -196,19 +199,18 @@ fn labels(marks: &[&Mark]) -> (String, String) {
     (x_label, y_label)
 }
 
-fn draw_curve(scene: &mut Scene, frame: &Frame, curve: &Curve) {
+fn draw_curve(scene: &mut Scene, frame: &Frame, curve: &Curve, stepwise: bool) {
     let colour = Colour::Series(curve.colour);
     match curve.key {
         Key::Line | Key::Dashed | Key::Patch => {
             // Beyond the colours there are, lines are dashed.
             let dash = (curve.colour >= 8).then_some([6.0, 3.0]);
             frame.line(scene, &curve.points, colour, 2.0, dash);
-            // A short way is shown step by step.
-            let few = curve.points.len() <= 60;
+            // A short way over a landscape is shown step by step.
+            let few = stepwise && curve.points.len() <= 60;
             let places: Vec<(f64, f64)> = curve.points.iter().map(|point| frame.at(point.0, point.1)).collect();
-            let wandering = curve.points.windows(2).any(|pair| pair[1].0 < pair[0].0);
             let single = curve.points.len() == 1;
-            for place in places.iter().filter(|place| (few && wandering || single) && frame.holds(**place)) {
+            for place in places.iter().filter(|place| (few || single) && frame.holds(**place)) {
                 scene.shapes.push(Shape::Dot { x: place.0, y: place.1, radius: 2.6, fill: colour, mark: 0 });
             }
         }
