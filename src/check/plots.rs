@@ -146,7 +146,10 @@ impl Checker<'_> {
             });
             return None;
         }
-        let value = self.eval(expr);
+        let value = match self.eval(expr) {
+            Value::Slot(slot) => Value::Tensor(self.read(&slot, expr.span)),
+            other => other,
+        };
         let (what, help) = match &value {
             Value::Unknown => return None,
             Value::Table(table) => {

@@ -74,7 +74,7 @@ pub fn confusion(
 /// From nearly white to deep blue.
 fn blues(share: f64) -> [u8; 3] {
     let (low, high) = ([0xf3, 0xf6, 0xfa], [0x08, 0x45, 0x82]);
-    let part = share.clamp(0.0, 1.0).sqrt();
+    let part = share.clamp(0.0, 1.0).powf(0.7);
     [0, 1, 2].map(|at| (f64::from(low[at]) + part * (f64::from(high[at]) - f64::from(low[at]))).round() as u8)
 }
 
@@ -109,10 +109,13 @@ pub fn bars(
         |at: usize, series: &Series| Entry { text: series.name.clone(), colour: Colour::Series(at), key: Key::Patch };
     let sides = Sides {
         x_label: plot.x_label.clone().unwrap_or_default(),
-        y_label: plot
-            .y_label
-            .clone()
-            .unwrap_or_else(|| if groups.len() == 1 && !scalars { series[0].name.clone() } else { String::new() }),
+        y_label: plot.y_label.clone().unwrap_or_else(|| {
+            if groups.len() == 1 && !scalars && !series[0].name.starts_with('[') {
+                series[0].name.clone()
+            } else {
+                String::new()
+            }
+        }),
         x_names: Some(texts.iter().enumerate().map(|(at, text)| (place(at), text.clone())).collect()),
         legend: if groups.len() > 1 {
             series.iter().enumerate().map(|(at, series)| legend(at, series)).collect()
@@ -272,17 +275,21 @@ pub fn boxes(
         ..Sides::default()
     };
     let frame = frame(scene, font, area, (Axis::exact(0.0, count as f64), y), &sides);
-    let wide = (0.76 / kinds.len().max(1) as f64).min(0.4);
-    let start = 0.5 - wide * kinds.len() as f64 / 2.0;
     for at in 0..groups.len() {
-        for kind in 0..kinds.len() {
-            let mut own: Vec<f64> = (0..numbers.len())
-                .filter(|&row| group_of[row] == at && by_of[row] == kind && numbers[row].is_finite())
-                .map(|row| numbers[row])
-                .collect();
+        let of = |kind: usize| -> Vec<f64> {
+            let rows = (0..numbers.len()).filter(|&row| group_of[row] == at && by_of[row] == kind);
+            let mut own: Vec<f64> = rows.map(|row| numbers[row]).filter(|number| number.is_finite()).collect();
             own.sort_by(f64::total_cmp);
-            let from = at as f64 + start + kind as f64 * wide;
-            one_box(scene, &frame, (from + wide * 0.12, from + wide * 0.88), &own, Colour::Series(kind));
+            own
+        };
+        // Only what a group has takes room in it.
+        let present: Vec<(usize, Vec<f64>)> =
+            (0..kinds.len()).map(|kind| (kind, of(kind))).filter(|(_, own)| !own.is_empty()).collect();
+        let wide = (0.76 / present.len().max(1) as f64).min(0.4);
+        let start = at as f64 + 0.5 - wide * present.len() as f64 / 2.0;
+        for (place, (kind, own)) in present.iter().enumerate() {
+            let from = start + place as f64 * wide;
+            one_box(scene, &frame, (from + wide * 0.12, from + wide * 0.88), own, Colour::Series(*kind));
         }
     }
     border(scene, &frame);
