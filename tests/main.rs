@@ -21,6 +21,7 @@ mod loops_text;
 mod lower;
 mod math;
 mod opt;
+mod plots;
 mod programs;
 mod sequences;
 mod session;

@@ -363,6 +363,8 @@ fn phases_run_in_order_with_their_turns() {
             columns: false,
             writes: vec![(steps, more_steps)],
             loss: None,
+            recorded: vec![],
+            rows: vec![],
         });
         b.act(ActionKind::Train(Box::new(train)));
         b.print(&[turns_read, steps_read], None);

@@ -250,6 +250,7 @@ impl Checker<'_> {
                 slots.chain(instance.children.iter().map(|(child, _)| child.clone())).collect()
             }
             Value::Data(data) => return self.data_field(*data, name, span),
+            Value::Table(table) => return self.table_column(*table, name, span),
             Value::Tensor(_) | Value::Slot(_) => {
                 let message = format!("{} has no fields", value.describe());
                 return self.report(

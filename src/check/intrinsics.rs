@@ -47,6 +47,8 @@ pub enum Intrinsic {
     Frozen,
     Total,
     Evaluate,
+    Group,
+    Table,
     Zip,
     Encode,
     Decode,
@@ -65,7 +67,7 @@ pub enum Intrinsic {
     CorePerAxis,
 }
 
-const WORDS: [(&str, Intrinsic); 33] = [
+const WORDS: [(&str, Intrinsic); 35] = [
     ("sum", Intrinsic::Sum),
     ("max", Intrinsic::Max),
     ("min", Intrinsic::Min),
@@ -96,6 +98,8 @@ const WORDS: [(&str, Intrinsic); 33] = [
     ("frozen", Intrinsic::Frozen),
     ("total", Intrinsic::Total),
     ("evaluate", Intrinsic::Evaluate),
+    ("group", Intrinsic::Group),
+    ("table", Intrinsic::Table),
     ("zip", Intrinsic::Zip),
     ("encode", Intrinsic::Encode),
     ("decode", Intrinsic::Decode),
@@ -169,6 +173,8 @@ impl Intrinsic {
             Intrinsic::Evaluate => (&["m", "part"], 2),
             Intrinsic::Encode => (&["column", "text"], 2),
             Intrinsic::Decode => (&["ids", "column"], 2),
+            Intrinsic::Group => (&["table", "by"], 2),
+            Intrinsic::Table => (&["columns"], 1),
             Intrinsic::Zip => (&["a", "b", "c", "d"], 2),
             Intrinsic::Grad | Intrinsic::Total => (&[], 0),
             Intrinsic::CoreUnary(_) => (&["x"], 1),
@@ -233,6 +239,8 @@ impl Checker<'_> {
             Intrinsic::Clone => self.clone_call(&args, span),
             Intrinsic::Frozen => self.frozen(&args, span),
             Intrinsic::Evaluate => self.evaluate(&args, span),
+            Intrinsic::Group => self.group(&args, span),
+            Intrinsic::Table => self.table_of(&args, span),
             Intrinsic::Zip => self.zip(&args, span),
             Intrinsic::Encode => self.encode(&args, span),
             Intrinsic::Decode => self.decode(&args),

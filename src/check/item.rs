@@ -327,13 +327,12 @@ impl Checker<'_> {
                     self.seed = seed;
                 }
             }
-            StmtKind::Plot { .. } => {
-                self.not_built("`plot`", "print the numbers for now", stmt.span);
+            StmtKind::Plot { values, on, to } => {
+                if let Some(kind) = self.plot_action(values, on.as_ref(), to.as_ref()) {
+                    self.act(kind, stmt.span);
+                }
             }
-            StmtKind::Record { into, .. } => {
-                self.bind(&into.text, Value::Unknown, into.span);
-                self.not_built("`record`", "print the numbers for now", stmt.span);
-            }
+            StmtKind::Record { values, on, into } => self.record(values, on.as_ref(), into, stmt.span),
             StmtKind::Param(list) | StmtKind::State(list) => {
                 for declared in list {
                     self.only_once(&declared.name);

@@ -275,6 +275,8 @@ fn bound_names(stmts: &[crate::syntax::ast::Stmt]) -> Vec<(&str, (Span, bool))> 
                 bound.extend(list.iter().map(|declared| (declared.name.text.as_str(), (declared.name.span, false))));
             }
             StmtKind::Data { name, .. } => bound.push((name.text.as_str(), (name.span, false))),
+            StmtKind::Record { into, .. } => bound.push((into.text.as_str(), (into.span, false))),
+            StmtKind::Train { log: Some(log), .. } => bound.push((log.text.as_str(), (log.span, false))),
             _ => {}
         }
     }

@@ -27,13 +27,16 @@ mod limits;
 mod movement;
 mod optimize;
 mod params;
+pub mod picture;
 mod place;
+mod plots;
 mod reduce;
 mod scan;
 mod scope;
 mod shape;
 mod show;
 mod stmt;
+mod tables;
 mod teach;
 mod texts;
 pub mod tokens;
@@ -245,6 +248,8 @@ struct Checker<'a> {
     loads: Vec<(usize, InstanceId, Option<String>)>,
     /// The outermost loop being unrolled.
     loop_span: Option<Span>,
+    /// What is known of the rows of each table.
+    tables: Vec<tables::Recorded>,
     /// A limit was reached: nothing more is worked out, so that a program cannot hang or eat all memory.
     exhausted: bool,
     /// Work done again and again, expressions inside of each other, comparisons of names: see [`limits`].
@@ -318,6 +323,7 @@ impl<'a> Checker<'a> {
             model_definitions: HashMap::new(),
             loads: Vec::new(),
             loop_span: None,
+            tables: Vec::new(),
             exhausted: false,
             spent: limits::Spent::default(),
             bound: HashMap::new(),

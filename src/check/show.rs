@@ -75,6 +75,7 @@ impl Checker<'_> {
                     .collect();
                 Shown::Record(fields)
             }
+            Value::Table(table) => Shown::Table(*table),
             Value::Unknown => Shown::Text(String::new()),
             other => {
                 let message = format!("{} cannot be printed", other.describe());

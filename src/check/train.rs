@@ -35,6 +35,10 @@ pub(super) struct Elaborated {
     pub failed: Vec<String>,
     /// The first value that an application of the subject gave.
     pub output: Option<Tensor>,
+    /// What `record`s compute.
+    pub recorded: Vec<NodeId>,
+    /// The rows they append.
+    pub rows: Vec<super::typed::Row>,
 }
 
 /// What a train statement says, sorted.
@@ -63,9 +67,6 @@ impl Checker<'_> {
         body: &Block,
         span: Span,
     ) {
-        if let Some(log) = log {
-            self.not_built("`as` of a train", "watch the printed figures", log.span);
-        }
         let errors = self.errors();
         // A train whose subject or data is in error is looked at all the same, for what else is wrong in it.
         let mut broken = false;
@@ -113,10 +114,14 @@ impl Checker<'_> {
         self.columns_unknown = false;
         self.frames.pop();
         self.phase = Phase::default();
-        if let Some(train) = train
+        if let Some(log) = log.filter(|_| train.is_none() || broken || self.errors() != errors) {
+            self.bind(&log.text, Value::Unknown, log.span);
+        }
+        if let Some(mut train) = train
             && !broken
             && self.errors() == errors
         {
+            self.count_rows(&mut train, log);
             let slots: Vec<SlotId> =
                 train.phases.iter().flat_map(|phase| phase.writes.iter().map(|(slot, _)| *slot)).collect();
             self.act(ActionKind::Train(Box::new(train)), span);
@@ -325,6 +330,8 @@ impl Checker<'_> {
             columns: step.columns,
             writes: step.writes,
             loss: step.loss.map(|loss| loss.node),
+            recorded: step.recorded,
+            rows: step.rows,
         });
     }
 
@@ -338,6 +345,8 @@ impl Checker<'_> {
             columns: false,
             failed: Vec::new(),
             output: None,
+            recorded: Vec::new(),
+            rows: Vec::new(),
         };
         let frame = self.frame_mut();
         frame.counters.clear();
@@ -395,8 +404,15 @@ impl Checker<'_> {
             }
             // Writes happen in training only; what they compute is not looked at otherwise.
             StmtKind::Next { .. } if !training => {}
-            StmtKind::Record { .. } => {
-                self.not_built("`record`", "`watch` follows a figure over the epochs", stmt.span);
+            StmtKind::Record { values, on, into } => {
+                if let Some(on) = on {
+                    self.report(
+                        Diagnostic::new(Code::E0403, "a `record` in a train has the rows of its step", on.span)
+                            .help("`watch` follows a figure on whole parts"),
+                    );
+                } else if training {
+                    self.record_step(values, into, stmt.span, result);
+                }
             }
             StmtKind::Plot { .. } => {
                 self.report(
@@ -532,16 +548,14 @@ impl Checker<'_> {
             for stmt in &body.stmts {
                 match &stmt.kind {
                     StmtKind::Print { values, on } => {
-                        if let Some(on) = on {
-                            checker.not_built("`print ... on` in `every`", "`watch` it", on.span);
-                            continue;
-                        }
-                        if let Some(kind) = checker.print_action(values, None) {
-                            actions.push(Action { kind, span: stmt.span });
-                        }
+                        let kind =
+                            checker.with_rows_of(on.is_some(), |checker| checker.print_action(values, on.as_ref()));
+                        actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
                     }
-                    StmtKind::Plot { .. } => {
-                        checker.not_built("`plot`", "print the numbers for now", stmt.span);
+                    StmtKind::Plot { values, on, to } => {
+                        let plot = |checker: &mut Self| checker.plot_action(values, on.as_ref(), to.as_ref());
+                        let kind = checker.with_rows_of(on.is_some(), plot);
+                        actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
                     }
                     StmtKind::Save { what, to } => {
                         if let Some(kind) = checker.save_action(what, to) {
@@ -590,7 +604,7 @@ fn sets(stmt: &Stmt) -> bool {
 }
 
 /// The figure's name: the function that gives it, or the name itself.
-fn watch_name(expr: &Expr) -> Option<String> {
+pub(super) fn watch_name(expr: &Expr) -> Option<String> {
     match &expr.kind {
         ExprKind::Name(name) => Some(name.clone()),
         ExprKind::Call { callee, .. } => watch_name(callee),

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use super::dims::{AtomId, Atoms, Dim};
+pub use super::picture::{Cell, Grouping, Mark, MarkKind, Plot, Row, Series, Table, TableColumn, TableId, Theme};
 use crate::ir::{Op, Owner, Type};
 use crate::source::Span;
 
@@ -147,6 +148,8 @@ pub enum Shown {
     Record(Vec<(String, Shown)>),
     /// Pieces of an interpolated text.
     Pieces(Vec<Shown>),
+    /// The rows of a table so far.
+    Table(TableId),
 }
 
 /// Something computed once at its place in the file.
@@ -194,6 +197,15 @@ pub enum ActionKind {
     Save { slots: Vec<(String, SlotId)>, to: String },
     /// Reads slots from a safetensors file; names as in the file.
     Load { slots: Vec<(String, SlotId)>, from: String },
+    /// Appends a row to a table.
+    Record { eval: Eval, row: Row },
+    /// Copies the first rows of a table's column to a slot, as many as it has room for; where there are fewer (a train
+    /// that stopped early) the last one stands for the rest.
+    Take { table: TableId, column: usize, slot: SlotId },
+    /// Makes a table of another.
+    Group(Grouping),
+    /// Draws.
+    Plot { eval: Eval, plot: Box<Plot> },
 }
 
 /// A `train`.
@@ -221,12 +233,45 @@ pub struct Train {
     pub stop: Vec<StopRule>,
     /// `keep`.
     pub keep: Option<Keep>,
-    /// `as log`.
-    pub log: Option<String>,
+    /// `as log`: the table of its epochs.
+    pub log: Option<TableId>,
     /// What is trained, for saving and keeping: parameters and layer states.
     pub subject: Vec<SlotId>,
     /// The seed in force.
     pub seed: i64,
+}
+
+/// How long a train is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Epochs to come.
+    pub epochs: u64,
+    /// Steps to come.
+    pub steps: u64,
+    /// Steps of an epoch.
+    pub steps_an_epoch: u64,
+}
+
+impl Train {
+    /// How long it is when an epoch has so many batches (none without data). Without data an epoch is all steps, or one
+    /// step if only epochs are given.
+    pub fn plan(&self, batches: Option<u64>) -> Plan {
+        let takers = self.phases.iter().filter(|phase| phase.columns);
+        let batches_a_step: u64 = takers.map(|phase| phase.times.max(1)).sum();
+        let steps_an_epoch = match batches {
+            Some(batches) => batches.div_ceil(batches_a_step.max(1)).max(1),
+            None if self.epochs.is_some() => 1,
+            None => self.steps.unwrap_or(1).max(1),
+        };
+        let by_epochs = self.epochs.map(|epochs| epochs.saturating_mul(steps_an_epoch));
+        let steps = match (by_epochs, self.steps) {
+            (Some(a), Some(b)) => a.min(b),
+            (Some(a), None) => a,
+            (None, Some(b)) => b,
+            (None, None) => steps_an_epoch,
+        };
+        Plan { epochs: steps.div_ceil(steps_an_epoch), steps, steps_an_epoch }
+    }
 }
 
 /// One atomic step of a train.
@@ -242,6 +287,10 @@ pub struct Phase {
     pub writes: Vec<(SlotId, NodeId)>,
     /// The objective, a scalar.
     pub loss: Option<NodeId>,
+    /// What its `record`s compute each turn.
+    pub recorded: Vec<NodeId>,
+    /// The rows they append each turn.
+    pub rows: Vec<Row>,
 }
 
 /// A number followed over the epochs.
@@ -388,6 +437,8 @@ pub struct Program {
     pub slots: Vec<Slot>,
     /// All data sets.
     pub data: Vec<Data>,
+    /// All tables.
+    pub tables: Vec<Table>,
     /// What to do.
     pub actions: Vec<Action>,
     /// The dims that node types are written in.
@@ -398,6 +449,11 @@ impl Program {
     /// The node with this id.
     pub fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
+    }
+
+    /// The table with this id.
+    pub fn table(&self, id: TableId) -> &Table {
+        &self.tables[id.index()]
     }
 
     /// The slot with this id.

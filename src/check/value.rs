@@ -187,6 +187,8 @@ pub enum Value {
     Decoded(Tensor),
     /// Named values, as of `evaluate`.
     Record(Rc<Vec<(String, Value)>>),
+    /// A table of recorded rows.
+    Table(super::typed::TableId),
     /// An imported file.
     Namespace(usize),
     /// `core`, the primitives by their own names.
@@ -236,6 +238,7 @@ impl Value {
             Value::Column(..) => "a column without rows",
             Value::Decoded(_) => "a decoded text",
             Value::Record(_) => "a record of figures",
+            Value::Table(_) => "a table",
             Value::Namespace(_) | Value::Core => "a file of definitions",
             Value::Run => "the clock of a train",
             Value::Figures(_) => "the figures of a train",

@@ -150,7 +150,7 @@ impl Checker<'_> {
         Some((x, w, sizes, place))
     }
 
-    fn groups(&mut self, args: &Args, at: usize) -> Option<(i64, Span)> {
+    fn group_count(&mut self, args: &Args, at: usize) -> Option<(i64, Span)> {
         let Some((value, span)) = args.get(at).cloned().flatten() else { return Some((1, Span::default())) };
         let groups = self.whole(&value, "a number of groups", span)?;
         if groups < 1 {
@@ -193,7 +193,7 @@ impl Checker<'_> {
 
     fn convolved(&mut self, args: &Args, span: Span) -> Option<Tensor> {
         let (x, w, sizes, place) = self.weighted(args)?;
-        let groups = self.groups(args, 5)?;
+        let groups = self.group_count(args, 5)?;
         let settings = self.window_settings(args, &sizes, 2)?;
         if !self.divisible(&x.shape[1], groups, place) || !self.divisible(&w.shape[0], groups, span) {
             return None;
@@ -223,7 +223,7 @@ impl Checker<'_> {
 
     fn convolved_back(&mut self, args: &Args, span: Span) -> Option<Tensor> {
         let (y, w, sizes, place) = self.weighted(args)?;
-        let groups = self.groups(args, 5)?;
+        let groups = self.group_count(args, 5)?;
         let settings = self.window_settings(args, &sizes, 2)?;
         let more = self.setting(args, 6, sizes.len(), 0, 0)?;
         if !self.divisible(&y.shape[1], groups, place) {

@@ -134,6 +134,10 @@ fn action(program: &Program, kind: &ActionKind) -> String {
         ActionKind::Load { slots, from } => {
             format!("load {} from {from:?}", list(slots.iter().map(|(_, slot)| path(program, *slot))))
         }
+        ActionKind::Record { eval, row } => format!("record {} into {}", list(&eval.outputs), row.table),
+        ActionKind::Take { table, column, slot } => format!("take column {column} of {table} into {slot}"),
+        ActionKind::Group(grouping) => format!("group {} into {}", grouping.from, grouping.into),
+        ActionKind::Plot { eval, .. } => format!("plot {}", list(&eval.outputs)),
     }
 }
 

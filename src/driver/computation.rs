@@ -43,7 +43,11 @@ pub fn computations<'a>(program: &'a Program, sources: &SourceMap) -> Vec<Comput
             ActionKind::Print { eval, .. } if !eval.outputs.is_empty() => found.push(once("print", eval)),
             ActionKind::Assert { eval, .. } => found.push(once("assert", eval)),
             ActionKind::Train(train) => found.extend(steps(program, train, at, action)),
+            ActionKind::Record { eval, .. } if !eval.outputs.is_empty() => found.push(once("record", eval)),
+            ActionKind::Plot { eval, .. } if !eval.outputs.is_empty() => found.push(once("plot", eval)),
             ActionKind::Print { .. } | ActionKind::Set { .. } | ActionKind::Save { .. } | ActionKind::Load { .. } => {}
+            ActionKind::Record { .. } | ActionKind::Plot { .. } => {}
+            ActionKind::Take { .. } | ActionKind::Group(_) => {}
         }
     }
     found

@@ -31,6 +31,8 @@ pub mod path {
     pub const FIGURE: &str = "figure:";
     /// What stands before the number of a front.
     pub const FRONT: &str = "front:";
+    /// What stands before the number of a recorded value.
+    pub const RECORDED: &str = "recorded:";
 }
 
 /// What a graph is asked to compute.
@@ -98,5 +100,6 @@ pub fn step_request(program: &Program, train: &Train, phase: usize, rows: u64) -
         false => rows::watched(train, phase),
     };
     figures.extend(fronts.into_iter().enumerate().map(|(at, node)| (format!("{}{at}", path::FRONT), node)));
+    figures.extend(part.recorded.iter().enumerate().map(|(at, &node)| (format!("{}{at}", path::RECORDED), node)));
     Request { figures, writes: part.writes.clone(), given: Vec::new(), rows: Some((train.rows, rows)) }
 }

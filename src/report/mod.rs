@@ -8,15 +8,18 @@
 
 mod json;
 mod lines;
+pub mod plot;
 mod record;
 mod times;
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::check::typed::Plot;
+use crate::train::Value;
 use crate::train::{EpochRecord, Fault, Outcome, Progress, Report, TrainStart, TrainSummary};
 
 pub use times::Times;
@@ -46,12 +49,16 @@ pub struct Reporter {
     bar: Option<ProgressBar>,
     record: record::Record,
     first_step: bool,
+    out: PathBuf,
+    /// Pictures without a name so far.
+    unnamed: usize,
 }
 
 impl Reporter {
     /// Tells in a style; epochs also go to `log.jsonl` in the folder `out`.
     pub fn new(style: Style, out: PathBuf, times: Times) -> Self {
-        Reporter { style, times, bar: None, record: record::Record::new(out), first_step: true }
+        let record = record::Record::new(out.clone());
+        Reporter { style, times, bar: None, record, first_step: true, out, unnamed: 0 }
     }
 
     /// Tells how it ended and gives back the times.
@@ -150,9 +157,40 @@ impl Report for Reporter {
         }
     }
 
+    fn on_plot(&mut self, plot: &Plot, outputs: &[Value], to: Option<&Path>) -> Result<Option<PathBuf>, String> {
+        let path = match to {
+            Some(path) => path.to_path_buf(),
+            None => {
+                let shown = matches!(self.style, Style::Terminal | Style::Lines) && std::io::stdout().is_terminal();
+                if let Some(text) = plot::text(plot, outputs).filter(|_| shown) {
+                    self.on_print(&text);
+                    return Ok(None);
+                }
+                self.unnamed += 1;
+                self.out.join(format!("plot{}.svg", self.unnamed))
+            }
+        };
+        let png = path.extension().is_some_and(|ending| ending == "png");
+        let bytes = plot::bytes(plot, outputs, png)?;
+        write_whole(&path, &bytes).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        Ok(Some(path))
+    }
+
     fn on_note(&mut self, note: &str) {
         self.aside(note);
     }
+}
+
+/// Writes a file so that it is there whole or not at all.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    std::fs::write(&part, bytes)?;
+    std::fs::rename(&part, path)
 }
 
 /// Whether an epoch gets a line: of many the first, the last and evenly spaced ones.

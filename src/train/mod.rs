@@ -28,6 +28,8 @@ pub mod report;
 
 pub mod show;
 
+mod tables;
+
 mod value;
 
 pub use report::{EpochRecord, Fault, FaultKind, Outcome, Progress, Report, RunOptions, TrainStart, TrainSummary};

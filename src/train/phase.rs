@@ -176,6 +176,11 @@ impl<'a> Phase<'a> {
         let loss = if self.has_loss { f32::from_bits(step.executable.figure(0)[0]) } else { 0.0 };
         self.loss += f64::from(loss) * step.rows as f64;
         self.loss_rows += step.rows as u64;
+        for row in &self.train.phases[self.at].rows {
+            let recorded = &self.train.phases[self.at].recorded;
+            let first = step.executable.figure_types().len() - recorded.len();
+            session.tables.record(session.program, row, |at| step.executable.figure(first + at).to_vec());
+        }
         if self.watched {
             self.fronts.keep(step.executable.as_ref(), step.rows, self.takes_columns);
         }

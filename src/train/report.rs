@@ -4,11 +4,13 @@
 //! JSON lines, files). Invariant: events depend on the program and its data
 //! alone, but for times and for how often progress is told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::engine::EngineKind;
+use super::value::Value;
+use crate::check::typed::Plot;
 use crate::source::Span;
 
 /// How to run a program.
@@ -58,6 +60,13 @@ pub trait Report {
     fn on_epoch(&mut self, _epoch: &EpochRecord<'_>) {}
     /// A train is over.
     fn on_train_end(&mut self, _summary: &TrainSummary) {}
+    /// A `plot`, with what its outputs are, to be written to a file of this name or shown. The file written, if any.
+    ///
+    /// # Errors
+    /// The file cannot be written: one line.
+    fn on_plot(&mut self, _plot: &Plot, _outputs: &[Value], _to: Option<&Path>) -> Result<Option<PathBuf>, String> {
+        Ok(None)
+    }
     /// Something worth knowing: a file written, the best epoch restored.
     fn on_note(&mut self, _note: &str) {}
 }

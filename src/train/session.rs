@@ -13,6 +13,7 @@ use super::data::DataError;
 use super::engine::{Engine, EngineKind, Executable, Interpreter, Jit, Memory, Place};
 use super::evaluate::{self, Prepared, Rows};
 use super::report::{Fault, FaultKind, Outcome, Report, RunOptions};
+use super::tables::Tables;
 use super::value::Value;
 use super::{files, show, training};
 use crate::check::typed::{self, Action, ActionKind, DataId, Eval, Kind, NodeId, Part, Program, Shown, SlotId};
@@ -49,6 +50,7 @@ pub(super) struct Session<'a> {
     pub memory: Memory,
     pub scalars: Scalars,
     pub outcome: Outcome,
+    pub tables: Tables,
     /// What blocks of the action at hand compute again and again, by outputs and part.
     prepared: HashMap<PreparedKey, Prepared>,
     sets: HashMap<DataId, Rc<Dataset>>,
@@ -70,7 +72,8 @@ impl<'a> Session<'a> {
         };
         let (memory, scalars) = lay_out(program);
         let (outcome, prepared, sets) = (Outcome::default(), HashMap::new(), HashMap::new());
-        Session { program, options, report, engine, memory, scalars, outcome, prepared, sets }
+        let tables = Tables::new(program);
+        Session { program, options, report, engine, memory, scalars, outcome, tables, prepared, sets }
     }
 
     /// Runs the first action; first values that do not depend on each other are computed together. Returns how many.
@@ -99,7 +102,8 @@ impl<'a> Session<'a> {
             }
             ActionKind::Print { eval, values } => {
                 let outputs = self.evaluate(eval, span)?;
-                self.report.on_print(&show::show_all(values, &outputs));
+                let values: Vec<Shown> = values.iter().map(|value| self.with_tables(value)).collect();
+                self.report.on_print(&show::show_all(&values, &outputs));
                 Ok(())
             }
             ActionKind::Assert { eval, message, sides } => self.assert(eval, message.as_ref(), sides, span),
@@ -109,6 +113,50 @@ impl<'a> Session<'a> {
                 self.save(slots, &path, span)
             }
             ActionKind::Load { slots, from } => self.load(slots, from, span),
+            ActionKind::Record { eval, row } => {
+                let outputs = match eval.outputs.is_empty() {
+                    true => Vec::new(),
+                    false => self.evaluate(eval, span)?,
+                };
+                self.tables.record(self.program, row, |at| outputs[at].words.clone());
+                Ok(())
+            }
+            ActionKind::Take { table, column, slot } => self.take(*table, *column, *slot, span),
+            ActionKind::Group(grouping) => {
+                self.tables.group(grouping);
+                Ok(())
+            }
+            ActionKind::Plot { eval, plot } => self.plot(eval, plot, span),
+        }
+    }
+
+    fn plot(&mut self, eval: &Eval, plot: &typed::Plot, span: Span) -> Result<(), Fault> {
+        let outputs = self.evaluate(eval, span)?;
+        let name = plot.to.as_ref().map(|name| show::show(name, &outputs));
+        let path = name.map(|name| self.out_path(&name));
+        let written = self.report.on_plot(plot, &outputs, path.as_deref());
+        let written = written.map_err(|reason| Fault::new(FaultKind::Io, reason, span))?;
+        if let Some(path) = written {
+            self.report.on_note(&format!("wrote {}", path.display()));
+            if !self.outcome.written.contains(&path) {
+                self.outcome.written.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// A value to be shown with its tables as text.
+    fn with_tables(&self, shown: &Shown) -> Shown {
+        let all = |items: &[Shown]| items.iter().map(|item| self.with_tables(item)).collect();
+        match shown {
+            Shown::Table(table) => Shown::Text(self.tables.text(self.program, *table)),
+            Shown::Text(_) | Shown::Output(..) | Shown::Decoded(..) => shown.clone(),
+            Shown::List(items) => Shown::List(all(items)),
+            Shown::Tuple(items) => Shown::Tuple(all(items)),
+            Shown::Pieces(items) => Shown::Pieces(all(items)),
+            Shown::Record(fields) => {
+                Shown::Record(fields.iter().map(|(name, value)| (name.clone(), self.with_tables(value))).collect())
+            }
         }
     }
 
@@ -317,7 +365,11 @@ fn set_writes(action: &Action) -> Vec<(SlotId, NodeId)> {
         | ActionKind::Assert { .. }
         | ActionKind::Train(_)
         | ActionKind::Save { .. }
-        | ActionKind::Load { .. } => Vec::new(),
+        | ActionKind::Load { .. }
+        | ActionKind::Record { .. }
+        | ActionKind::Take { .. }
+        | ActionKind::Group(_)
+        | ActionKind::Plot { .. } => Vec::new(),
     }
 }
 
@@ -330,7 +382,11 @@ fn set_seed(action: &Action) -> Option<i64> {
         | ActionKind::Assert { .. }
         | ActionKind::Train(_)
         | ActionKind::Save { .. }
-        | ActionKind::Load { .. } => None,
+        | ActionKind::Load { .. }
+        | ActionKind::Record { .. }
+        | ActionKind::Take { .. }
+        | ActionKind::Group(_)
+        | ActionKind::Plot { .. } => None,
     }
 }
 

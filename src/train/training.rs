@@ -14,7 +14,7 @@ use super::phase::{Feed, Phase};
 use super::report::{EpochRecord, Fault, FaultKind, Progress, TrainStart, TrainSummary};
 use super::session::{Session, internal};
 use super::show;
-use crate::check::typed::{Part, Train};
+use crate::check::typed::{Part, Plan, Train};
 use crate::source::Span;
 
 /// Most rows that a log keeps that nobody asked for.
@@ -24,19 +24,11 @@ const MOST_TOLD: u64 = 100;
 /// Steps after which the slots are copied, so that a fault can be found by doing its steps again.
 const STEPS_A_COPY: u64 = 1_000;
 
-/// How long a train is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Length {
-    pub epochs: u64,
-    pub steps: u64,
-    pub steps_an_epoch: u64,
-}
-
 /// A train in progress.
 pub(super) struct Run<'a> {
     pub train: &'a Train,
     pub span: Span,
-    pub length: Length,
+    pub length: Plan,
     pub phases: Vec<Phase<'a>>,
     pub feed: Option<Feed>,
     /// Steps done.
@@ -69,7 +61,11 @@ pub(super) fn train<'a>(session: &mut Session<'a>, train: &'a Train, span: Span)
         compile_seconds,
     });
     run.started = Instant::now();
-    let mut summary = TrainSummary { name: train.name.clone(), log: train.log.clone(), ..TrainSummary::default() };
+    let mut summary = TrainSummary {
+        name: train.name.clone(),
+        log: train.log.map(|log| session.program.table(log).name.clone()),
+        ..TrainSummary::default()
+    };
     for epoch in 0..run.length.epochs {
         run.epoch(session, &mut end, epoch)?;
         let finished = finish_epoch(session, &mut run, &mut end, epoch, &mut summary)?;
@@ -97,31 +93,13 @@ fn prepare<'a>(session: &mut Session<'a>, train: &'a Train, span: Span) -> Resul
         None if takes_columns => return Err(internal("a phase with columns, a train without data", span)),
         None => None,
     };
-    let length = length(train, feed.as_ref());
+    let length = train.plan(feed.as_ref().map(|feed| feed.batches() as u64));
     let mut phases = Vec::with_capacity(train.phases.len());
     for at in 0..train.phases.len() {
         phases.push(Phase::new(session, train, at, feed.as_ref(), span)?);
     }
     let (pace, started) = (Pace::new(), Instant::now());
     Ok(Run { train, span, length, phases, feed, step: 0, copy: None, pace, started })
-}
-
-/// Steps and epochs to come. Without data an epoch is all steps, or one step if only epochs are given.
-fn length(train: &Train, feed: Option<&Feed>) -> Length {
-    let batches_a_step: u64 = train.phases.iter().filter(|phase| phase.columns).map(|phase| phase.times.max(1)).sum();
-    let steps_an_epoch = match feed {
-        Some(feed) => (feed.batches() as u64).div_ceil(batches_a_step.max(1)).max(1),
-        None if train.epochs.is_some() => 1,
-        None => train.steps.unwrap_or(1).max(1),
-    };
-    let by_epochs = train.epochs.map(|epochs| epochs.saturating_mul(steps_an_epoch));
-    let steps = match (by_epochs, train.steps) {
-        (Some(a), Some(b)) => a.min(b),
-        (Some(a), None) => a,
-        (None, Some(b)) => b,
-        (None, None) => steps_an_epoch,
-    };
-    Length { epochs: steps.div_ceil(steps_an_epoch), steps, steps_an_epoch }
 }
 
 impl Run<'_> {
@@ -304,6 +282,10 @@ fn finish_epoch<'a>(
         });
     }
     if run.is_logged(epoch) || cut_short {
+        if let Some(log) = run.train.log {
+            let cells = std::iter::once((epoch + 1) as f32).chain(figures.iter().map(|(_, value)| *value));
+            session.tables.append(log, cells.map(|cell| vec![cell.to_bits()]));
+        }
         if summary.columns.is_empty() {
             summary.columns.push("epoch".to_string());
             summary.columns.extend(figures.iter().map(|(name, _)| name.clone()));

@@ -230,7 +230,15 @@ impl Build {
         Train {
             name: "M".to_string(),
             data,
-            phases: vec![Phase { name: String::new(), times: 1, columns, writes, loss: Some(loss) }],
+            phases: vec![Phase {
+                name: String::new(),
+                times: 1,
+                columns,
+                writes,
+                loss: Some(loss),
+                recorded: vec![],
+                rows: vec![],
+            }],
             rows: self.rows,
             epochs: None,
             steps: None,

@@ -46,7 +46,7 @@ pub(super) fn reads_whole(body: &Graph, slot: SlotId) -> bool {
     let mut reached: Vec<bool> = Vec::with_capacity(body.nodes.len());
     for node in &body.nodes {
         let through = node.operands.iter().any(|operand| reached[operand.index()]);
-        if through && matches!(node.op, Op::Reshape { .. } | Op::Scan { .. }) {
+        if through && matches!(node.op, Op::Reshape { .. } | Op::Scan { .. } | Op::Conv { .. }) {
             return true;
         }
         let view = matches!(
