@@ -30,6 +30,8 @@ pub mod show;
 
 mod value;
 
-pub use report::{EpochRecord, Fault, FaultKind, Outcome, Progress, Report, RunOptions, TrainStart, TrainSummary};
+pub use report::{
+    EpochRecord, Fault, FaultKind, Outcome, Progress, Report, RunOptions, TrainStart, TrainSummary, Work,
+};
 pub use session::run;
 pub use value::{Value, number};
