@@ -109,7 +109,7 @@ pub fn front(path: &Path, settings: &Settings) -> Result<Front, Failure> {
     Ok(Front { sources, program, warnings: diagnostics, parsed, parsing, checking })
 }
 
-/// Reads and parses a file, for listings of the tree.
+/// Reads and parses a file, to be printed.
 ///
 /// # Errors
 /// The file cannot be read, or does not parse.

@@ -150,6 +150,13 @@ fn stages_of_the_neuron() {
         assert_eq!(shown.code, 0, "{stage}: {}", shown.stderr);
         assert!(shown.stdout.lines().count() > 5, "{stage}: {}", shown.stdout);
     }
+    let canonical = folder.nnc(&["emit-ir", "neuron.nn", "--stage", "ast"]).stdout;
+    let again = folder.with("canonical.nn", &canonical).nnc(&["emit-ir", "canonical.nn", "--stage", "ast"]).stdout;
+    assert_eq!(again, canonical, "the canonical text is its own canonical text");
+    assert!(
+        canonical.contains("let L = (w * x + b) ^ 2") || canonical.contains("let L = (w * x + b)^2"),
+        "{canonical}"
+    );
     insta::assert_snapshot!(
         "neuron_grad_values",
         folder.nnc(&["emit-ir", "neuron.nn", "--stage", "grad", "--values"]).stdout

@@ -24,4 +24,5 @@ mod opt;
 mod programs;
 mod session;
 mod steps;
+mod sweeps;
 mod syntax;

@@ -336,7 +336,18 @@ fn lay_out(program: &Program) -> (Memory, Scalars) {
     slots.extend(figures.iter().map(|name| (format!("{}{name}", path::FIGURE), Type::scalar(DType::F32))));
     let at = |offset: usize| Place::main(first + offset);
     let scalars = Scalars { seed: at(0), step: at(1), turn: at(2), clock: [at(3), at(4), at(5), at(6)] };
-    (Memory::new(&slots), scalars)
+    let known = slots.len();
+    slots.extend(program.known.iter().map(|number| (number.path.clone(), Type::scalar(number.dtype))));
+    let mut memory = Memory::new(&slots);
+    for (at, number) in program.known.iter().enumerate() {
+        memory.main_mut().words_mut(known + at)[0] = number.word;
+    }
+    (memory, scalars)
+}
+
+/// The memory of a program's run: slots zero, numbers that are handed over in their places.
+pub fn memory(program: &Program) -> Memory {
+    lay_out(program).0
 }
 
 /// The writes of a plain `Set`, none for other actions.
