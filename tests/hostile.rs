@@ -75,18 +75,10 @@ fn judge(name: &str, text: &str, began: Clock, found: &[Diagnostic], errors: &Ra
         assert!(text.get(span.start as usize..span.end as usize).is_some(), "{name}: {diagnostic:?}");
     }
     if !cfg!(debug_assertions) {
-        let limit = business() * if text.len() > 5_000_000 { LONG_LINE_LIMIT } else { LIMIT };
+        let limit = if text.len() > 5_000_000 { LONG_LINE_LIMIT } else { LIMIT };
         println!("{name}: {seconds:.3} s, {} bytes", text.len());
         assert!(seconds < limit, "{name}: {seconds} s");
     }
-}
-
-/// How many want a processor for each there is: the limits are of a machine that has nothing else to do.
-fn business() -> f64 {
-    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: f64 = text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(1.0);
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    (load / processors as f64).max(1.0)
 }
 
 /// Parses only: for texts whose names mean nothing.

@@ -186,10 +186,11 @@ impl Checker<'_> {
                 let next =
                     lets(block).find(|(next, later)| next.span.start > stmt.span.start && later.text == name.text);
                 let Some((next, later)) = next else { continue };
-                let part = |from: u32, to: u32| names_in(text.get(from as usize..to as usize).unwrap_or_default());
-                let mut between = part(stmt.span.end, later.span.start).chain(part(later.span.end, next.span.end));
+                let part =
+                    |from: u32, to: u32| without_comments(text.get(from as usize..to as usize).unwrap_or_default());
+                let between = [part(stmt.span.end, later.span.start), part(later.span.end, next.span.end)];
                 let read = at == 0 && read_by_definitions.contains(name.text.as_str());
-                if !read && !between.any(|word| word == name.text) {
+                if !read && !between.iter().any(|text| names_in(text).any(|word| word == name.text)) {
                     found.insert(name.span);
                 }
             }

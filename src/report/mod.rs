@@ -125,8 +125,9 @@ impl Report for Reporter {
 
     fn on_progress(&mut self, progress: &Progress) {
         if let Some(bar) = &self.bar {
-            bar.set_position(progress.step);
+            // The message first: each of the two draws the bar.
             bar.set_message(lines::progress(progress));
+            bar.set_position(progress.step);
         }
         if self.style == Style::Json {
             emit(&json::progress(progress));
