@@ -50,6 +50,8 @@ pub struct Front {
     pub program: typed::Program,
     /// Warnings.
     pub warnings: Vec<Diagnostic>,
+    /// When the file was parsed.
+    pub parsed: Instant,
     /// How long it took to parse the file itself.
     pub parsing: Duration,
     /// How long it took to check it, the library included.
@@ -92,22 +94,22 @@ pub fn front(path: &Path, settings: &Settings) -> Result<Front, Failure> {
     };
     let started = Instant::now();
     let (file, mut diagnostics) = parse(&sources, main);
-    let parsing = started.elapsed();
-    let started = Instant::now();
+    let parsed = Instant::now();
+    let parsing = parsed - started;
     let world = FileWorld::new(path);
     let options =
         check::Options { set: settings.set.clone(), seed: settings.seed, unparsed: &diagnostics, world: &world };
     let (mut program, found) = check::check(&mut sources, main, file, &options);
     diagnostics.extend(found);
-    let checking = started.elapsed();
+    let checking = parsed.elapsed();
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(Failure::Wrong { sources, diagnostics });
     }
     program.data.iter_mut().for_each(|data| data.source = world.located(&data.source));
-    Ok(Front { sources, program, warnings: diagnostics, parsing, checking })
+    Ok(Front { sources, program, warnings: diagnostics, parsed, parsing, checking })
 }
 
-/// Reads and parses a file, for listings of the tree.
+/// Reads and parses a file, to be printed.
 ///
 /// # Errors
 /// The file cannot be read, or does not parse.
@@ -156,7 +158,7 @@ fn parse(sources: &SourceMap, file: FileId) -> (ast::File, Vec<Diagnostic>) {
 /// # Errors
 /// A fault of ours.
 pub fn forward(program: &typed::Program, computation: &Computation) -> Result<Graph, String> {
-    lower::unoptimised(program, &computation.forward(program))
+    lower::lower(program, &computation.forward(program))
 }
 
 /// The graph of a computation with its gradients, as they come from the rules.
@@ -164,7 +166,7 @@ pub fn forward(program: &typed::Program, computation: &Computation) -> Result<Gr
 /// # Errors
 /// A fault of ours.
 pub fn differentiated(program: &typed::Program, computation: &Computation) -> Result<Graph, String> {
-    lower::unoptimised(program, &computation.request(program))
+    lower::lower(program, &computation.request(program))
 }
 
 /// [`differentiated`] for listings: what the gradients are of is the figure `loss`, also where it is no result.
@@ -172,7 +174,7 @@ pub fn differentiated(program: &typed::Program, computation: &Computation) -> Re
 /// # Errors
 /// A fault of ours.
 pub fn listed(program: &typed::Program, computation: &Computation) -> Result<Graph, String> {
-    lower::unoptimised(program, &computation.with_objective(program))
+    lower::lower(program, &computation.with_objective(program))
 }
 
 /// A graph after the passes, verified; with `last`, up to the first run of that pass.

@@ -150,6 +150,13 @@ fn stages_of_the_neuron() {
         assert_eq!(shown.code, 0, "{stage}: {}", shown.stderr);
         assert!(shown.stdout.lines().count() > 5, "{stage}: {}", shown.stdout);
     }
+    let canonical = folder.nnc(&["emit-ir", "neuron.nn", "--stage", "ast"]).stdout;
+    let again = folder.with("canonical.nn", &canonical).nnc(&["emit-ir", "canonical.nn", "--stage", "ast"]).stdout;
+    assert_eq!(again, canonical, "the canonical text is its own canonical text");
+    assert!(
+        canonical.contains("let L = (w * x + b) ^ 2") || canonical.contains("let L = (w * x + b)^2"),
+        "{canonical}"
+    );
     insta::assert_snapshot!(
         "neuron_grad_values",
         folder.nnc(&["emit-ir", "neuron.nn", "--stage", "grad", "--values"]).stdout
@@ -226,4 +233,24 @@ fn an_interrupt_ends_cleanly_and_keeps_what_was_reached() {
     let code = folder.interrupt(&["run", "long.nn"], "runs/long/log.jsonl");
     assert_eq!(code, 130);
     assert!(folder.path("runs/long/train1.safetensors").exists());
+}
+
+#[test]
+fn timings_have_a_mark_for_each_stage() {
+    let folder = Folder::new("timings");
+    folder.with("line.nn", LINE);
+    let told = folder.nnc(&["run", "line.nn", "--timings"]).stderr;
+    let marks: Vec<&str> = told.lines().filter_map(|line| line.strip_prefix("time ")?.split(" ms  ").nth(1)).collect();
+    let mut rest = marks.iter().map(|mark| mark.split(" (").next().unwrap());
+    for stage in ["start", "parse", "check", "load points", "compile train1", "first step", "epoch 1", "end"] {
+        assert!(rest.any(|mark| mark == stage), "{stage} is missing, or out of order, in {marks:?}");
+    }
+    let events = folder.nnc(&["run", "line.nn", "--timings", "--json"]).stdout;
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let times: Vec<&Value> = events.iter().filter(|event| event["event"] == "time").collect();
+    for stage in ["start", "parse", "check", "load points", "compile train1", "first step", "epoch 1", "end"] {
+        let found = times.iter().find(|time| time["what"] == stage).unwrap_or_else(|| panic!("{stage} is missing"));
+        assert!(found["at_ms"].as_f64().unwrap() > 0.0, "{found}");
+    }
+    assert!(times.windows(2).all(|pair| pair[0]["at_ms"].as_f64() <= pair[1]["at_ms"].as_f64()), "{times:?}");
 }

@@ -79,7 +79,7 @@ fn every_example_runs() {
 #[test]
 #[ignore = "takes long: the table of full run times"]
 fn every_example_runs_in_full() {
-    each_runs("examples", Way { threads: 2, verify: false, ..JIT }, true);
+    each_runs("examples", Way { threads: 2, ..JIT }, true);
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn runs_repeat_bit_for_bit_on_any_number_of_threads() {
 fn every_program_on_real_data_runs() {
     match std::env::var_os("NNC_DATA").filter(|folder| !folder.is_empty()) {
         // Results do not depend on threads; time does.
-        Some(_) => each_runs("tests/real", Way { threads: 2, verify: false, ..JIT }, false),
+        Some(_) => each_runs("tests/real", Way { threads: 2, ..JIT }, false),
         None => println!("skipped: tests/real/*.nn need the data sets; NNC_DATA names their folder"),
     }
 }

@@ -146,3 +146,26 @@ fn unsafe_code_stays_in_its_rooms() {
         assert!(!is_unsafe || allowed, "{} has unsafe code", file.path);
     }
 }
+
+/// What tests run is verified after every pass.
+#[test]
+fn every_run_of_the_suites_is_verified() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut folders = vec![root];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder can be listed") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            // Put together here, or this file would find itself.
+            let options = ["RunOptions", " {"].concat();
+            for (at, _) in text.match_indices(&options) {
+                let rest: String = text[at..].chars().take_while(|c| *c != '}').collect();
+                assert!(rest.contains("verify: true"), "{}: {rest}", path.display());
+            }
+        }
+    }
+}

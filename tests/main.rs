@@ -26,5 +26,6 @@ mod programs;
 mod sequences;
 mod session;
 mod steps;
+mod sweeps;
 mod syntax;
 mod turns;

@@ -123,3 +123,18 @@ fn masks_hold_at_every_kind_of_value() {
     assert!(masked.contains("le(v3, v1)"), "{masked}");
     same_outputs(graph, &[Array::floats(&[7], x)], "relu");
 }
+
+#[test]
+fn the_guilty_pass_is_named() {
+    fn spoil(mut graph: Graph) -> Graph {
+        graph.nodes[1].ty = Type::scalar(DType::I32);
+        graph
+    }
+    let text = "slot s0: f32[] parameter \"w\"\nv0: f32[] = input() slot=s0\nv1: f32[] = neg(v0)\nfigure \"0\" = v1\n";
+    let spoiling = opt::Pass { name: "spoil", description: "breaks a type", run: spoil };
+    let fold = opt::pass("fold").unwrap();
+    let reason = opt::run_each_verified(parse(text).unwrap(), [fold, &spoiling, fold]).unwrap_err();
+    assert!(reason.starts_with("after spoil: v1: "), "{reason}");
+    let reason = opt::run_each_verified(spoil(parse(text).unwrap()), [fold]).unwrap_err();
+    assert!(reason.starts_with("after lower: v1: "), "{reason}");
+}

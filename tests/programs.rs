@@ -17,12 +17,10 @@ use std::path::{Path, PathBuf};
 pub struct Way {
     pub engine: EngineKind,
     pub threads: usize,
-    /// Whether every pass is verified.
-    pub verify: bool,
 }
 
-pub const JIT: Way = Way { engine: EngineKind::Jit, threads: 1, verify: true };
-pub const INTERPRETER: Way = Way { engine: EngineKind::Interpreter, threads: 1, verify: true };
+pub const JIT: Way = Way { engine: EngineKind::Jit, threads: 1 };
+pub const INTERPRETER: Way = Way { engine: EngineKind::Interpreter, threads: 1 };
 
 /// What a program did.
 #[derive(Debug)]
@@ -92,7 +90,7 @@ fn run_here(name: &str, text: &str, set: &[(String, f64)], way: Way) -> Result<R
     let options = RunOptions {
         engine: way.engine,
         threads: way.threads,
-        verify: way.verify,
+        verify: true,
         out: folder.0.clone(),
         ..RunOptions::default()
     };

@@ -382,7 +382,7 @@ fn an_interrupt_ends_the_train_and_keeps_its_weights() {
     let never = b.f32(1.0);
     b.print(&[never], None);
     let folder = Folder::new("interrupt");
-    let options = RunOptions { out: folder.0.clone(), ..RunOptions::default() };
+    let options = RunOptions { out: folder.0.clone(), verify: true, ..RunOptions::default() };
     struct Stopper(std::sync::Arc<std::sync::atomic::AtomicBool>, usize);
     impl Report for Stopper {
         fn on_print(&mut self, _text: &str) {

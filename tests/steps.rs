@@ -162,7 +162,7 @@ fn the_same_program_gives_the_same_weights() {
     let mut files = Vec::new();
     for (at, threads) in [1, 1, 2, 3].into_iter().enumerate() {
         let out = std::env::temp_dir().join(format!("nnc-same-{}-{at}", std::process::id()));
-        let options = RunOptions { threads, out: out.clone(), ..RunOptions::default() };
+        let options = RunOptions { threads, verify: true, out: out.clone(), ..RunOptions::default() };
         let outcome = run(&checked(&format!("same{at}"), MNIST), &options, &mut Silent);
         let written = outcome.unwrap_or_else(|fault| panic!("{fault:?}")).written;
         files.push(std::fs::read(&written[0]).unwrap());

@@ -48,7 +48,10 @@ impl Checker<'_> {
     /// Both sides known: computed now.
     fn operate_known(&mut self, op: BinaryOp, left: &Value, right: &Value, span: Span) -> Option<Value> {
         match (left, right) {
-            (Value::Number(a, _), Value::Number(b, _)) => self.known_numbers(op, a, b, span),
+            (Value::Number(a, link_a), Value::Number(b, link_b)) => {
+                let result = self.known_numbers(op, a, b, span)?;
+                Some(self.computed(op, (a.clone(), *link_a), (b.clone(), *link_b), result))
+            }
             (Value::Bool(a), Value::Bool(b)) => match op {
                 BinaryOp::And => Some(Value::Bool(*a && *b)),
                 BinaryOp::Or => Some(Value::Bool(*a || *b)),
@@ -486,11 +489,13 @@ impl Checker<'_> {
         use crate::syntax::ast::UnaryOp;
         match (op, &value) {
             (_, Value::Unknown) => Value::Unknown,
-            (UnaryOp::Neg, Value::Number(Number::Int(number), _)) => match number.checked_neg() {
-                Some(negative) => Value::int(negative),
+            (UnaryOp::Neg, Value::Number(Number::Int(number), link)) => match number.checked_neg() {
+                Some(negative) => self.computed_unary(Unary::Neg, (Number::Int(*number), *link), Value::int(negative)),
                 None => self.dim_error(&DimError::Overflow, span),
             },
-            (UnaryOp::Neg, Value::Number(Number::Float(number), _)) => Value::float(-number),
+            (UnaryOp::Neg, Value::Number(Number::Float(number), link)) => {
+                self.computed_unary(Unary::Neg, (Number::Float(*number), *link), Value::float(-number))
+            }
             (UnaryOp::Neg, Value::Number(Number::Size(dim), _)) => match dim.mul(&Dim::number(-1)) {
                 Ok(dim) => Value::size(dim),
                 Err(error) => self.dim_error(&error, span),

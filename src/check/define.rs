@@ -43,7 +43,8 @@ impl Checker<'_> {
     fn check_once(&mut self, id: DefId, training: bool) {
         let lengths = (self.program.nodes.len(), self.program.slots.len(), self.instances.len(), self.actions.len());
         let (inits, definitions) = (self.inits.len(), self.definitions.len());
-        let saved = (self.reads.clone(), self.places.clone(), self.paths.clone(), self.links.clone());
+        let known = self.program.known.len();
+        let saved = (self.reads.clone(), self.places.clone(), self.paths.clone(), self.links.nodes.clone());
         let root = self.instances[0].clone();
         let phase = std::mem::replace(&mut self.phase, Phase { training, clock: true, ..Phase::default() });
         self.open = true;
@@ -52,13 +53,14 @@ impl Checker<'_> {
         self.phase = phase;
         self.program.nodes.truncate(lengths.0);
         self.program.slots.truncate(lengths.1);
+        self.program.known.truncate(known);
         self.versions.truncate(lengths.1);
         self.instances.truncate(lengths.2);
         self.instances[0] = root;
         self.actions.truncate(lengths.3);
         self.inits.truncate(inits);
         self.definitions.truncate(definitions.max(id.0 as usize + 1));
-        (self.reads, self.places, self.paths, self.links) = saved;
+        (self.reads, self.places, self.paths, self.links.nodes) = saved;
     }
 
     fn open_body(&mut self, id: DefId) {

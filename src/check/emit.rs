@@ -9,7 +9,7 @@ use super::Checker;
 use super::dims::Dim;
 use super::limits::NODE_LIMIT;
 use super::typed::{Kind, Node, NodeId};
-use super::value::{Elem, Number, Tensor, Value};
+use super::value::{Elem, Tensor};
 use crate::ir::{Binary, Comparison, Const, DType, Op, Type, Unary};
 use crate::source::Span;
 
@@ -66,27 +66,6 @@ impl Checker<'_> {
                 Tensor { node, elem: Elem::F32, shape: Vec::new(), classes: None }
             }
         }
-    }
-
-    /// A known number as a scalar of the element type, if it is one; a named number always has the same node.
-    pub(super) fn number_tensor(&mut self, value: &Value, elem: &Elem, span: Span) -> Option<Tensor> {
-        let Value::Number(number, link) = value else { return None };
-        let linked = link.filter(|_| *elem == Elem::F32);
-        if let Some(node) = linked.and_then(|link| self.links.get(&link)) {
-            return Some(Tensor { node: *node, elem: Elem::F32, shape: Vec::new(), classes: None });
-        }
-        let tensor = match number {
-            Number::Int(value) => self.constant(*value as f64, elem, span),
-            Number::Float(value) => self.constant(*value, elem, span),
-            Number::Size(dim) => {
-                let size = self.size_tensor(&dim.clone(), span);
-                self.convert(size, elem.clone(), span)
-            }
-        };
-        if let Some(link) = linked {
-            self.links.insert(link, tensor.node);
-        }
-        Some(tensor)
     }
 
     /// The same values as another element type; nothing if it has that type.

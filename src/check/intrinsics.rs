@@ -302,10 +302,10 @@ impl Checker<'_> {
     }
 
     fn core_unary(&mut self, function: Unary, args: &Args, span: Span) -> Value {
-        if let Some((Value::Number(number, _), _)) = &args[0]
+        if let Some((Value::Number(number, link), _)) = &args[0]
             && let Some(known) = self.known_unary(function, number)
         {
-            return Value::float(known);
+            return self.computed_unary(function, (number.clone(), *link), Value::float(known));
         }
         let Some((value, place)) = args[0].clone() else { return Value::Unknown };
         let Some(tensor) = self.number_of(&value, place) else { return Value::Unknown };

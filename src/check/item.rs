@@ -192,6 +192,7 @@ impl Checker<'_> {
             };
             match item {
                 Some((ItemValue::Const(_), span)) => {
+                    let value = self.link(value, name, true);
                     self.files[main].items.insert(name.clone(), Item { value: ItemValue::Value(value), span });
                 }
                 _ => {
@@ -250,7 +251,9 @@ impl Checker<'_> {
         let frames = std::mem::take(&mut self.frames);
         self.frames.push(Frame::new(FrameKind::File, file, InstanceId(0), "", expr.span));
         let value = self.eval(expr);
-        let value = self.link(value);
+        // The library's are of the library, nobody sweeps over them.
+        let at_run = !self.prelude.contains(&expr.span.file);
+        let value = self.link(value, name, at_run);
         self.frames = frames;
         self.phase = phase;
         self.set_item(file, name, ItemValue::Value(value.clone()));
@@ -396,7 +399,7 @@ impl Checker<'_> {
             self.scoped(|checker| {
                 let mut rest = turn;
                 for ((pattern, _), list) in bindings.iter().zip(&lists).rev() {
-                    checker.bind_pattern(pattern, list[rest % list.len()].clone());
+                    checker.bind_names(pattern, list[rest % list.len()].clone(), true);
                     rest /= list.len();
                 }
                 checker.file_block(body);

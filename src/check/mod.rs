@@ -23,6 +23,7 @@ mod index;
 mod intrinsics;
 mod item;
 mod kept;
+mod known;
 mod limits;
 mod movement;
 mod optimize;
@@ -56,7 +57,7 @@ use crate::syntax::ast;
 
 pub use scope::{Binding, Frame, Phase};
 use typed::NodeId;
-use value::{Def, DefId, Instance, InstanceId, LinkId, Number, Value};
+use value::{Def, DefId, Instance, InstanceId, Value};
 
 /// What the compiler asks of the outside. It is asked from the thread that checks.
 pub trait World: Sync {
@@ -187,9 +188,8 @@ struct Checker<'a> {
     phase: Phase,
     /// Definitions being inlined, against recursion.
     inlining: Vec<DefId>,
-    /// Node of a known `let`, by link.
-    links: HashMap<LinkId, NodeId>,
-    next_link: u32,
+    /// Known numbers with a name, and what was computed from them.
+    links: known::Links,
     /// Read node of each slot and version; constants by their bits.
     reads: HashMap<(typed::SlotId, u32), NodeId>,
     versions: Vec<u32>,
@@ -229,6 +229,8 @@ struct Checker<'a> {
     optimizing: Vec<optimize::Optimizing>,
     /// Trains so far, for the names of those without a subject.
     train_count: u32,
+    /// Numbers of trains by their place in the text: every turn of a loop over one makes the same draws.
+    train_places: HashMap<Span, u32>,
     /// The subject of the train at hand, or the whole of it.
     train_span: Span,
     train_whole: Span,
@@ -289,8 +291,7 @@ impl<'a> Checker<'a> {
             frames: Vec::new(),
             phase: Phase::default(),
             inlining: Vec::new(),
-            links: HashMap::new(),
-            next_link: 0,
+            links: known::Links::default(),
             reads: HashMap::new(),
             versions: Vec::new(),
             writes: 0,
@@ -313,6 +314,7 @@ impl<'a> Checker<'a> {
             trained: HashMap::new(),
             optimizing: Vec::new(),
             train_count: 0,
+            train_places: HashMap::new(),
             train_span: Span::default(),
             train_whole: Span::default(),
             failed_figures: Vec::new(),
@@ -357,17 +359,6 @@ impl<'a> Checker<'a> {
     /// Errors met so far, also those that had been said before: whether something went wrong is their difference.
     fn errors(&self) -> usize {
         self.errors
-    }
-
-    /// A new link for a known value that got a name.
-    fn link(&mut self, value: Value) -> Value {
-        match value {
-            Value::Number(number @ (Number::Int(_) | Number::Float(_)), _) => {
-                self.next_link += 1;
-                Value::Number(number, Some(LinkId(self.next_link)))
-            }
-            other => other,
-        }
     }
 
     fn finish(mut self) -> (typed::Program, Vec<Diagnostic>) {

@@ -6,7 +6,7 @@ use super::Checker;
 use super::call::Given;
 use super::intrinsics::Args;
 use super::typed::{Kind, NodeId, SlotId};
-use super::value::{Elem, InstanceId, Tensor, Value};
+use super::value::{Elem, InstanceId, LinkId, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Op, Owner};
 use crate::source::Span;
@@ -152,7 +152,13 @@ impl Checker<'_> {
         if by.is_empty() {
             return self.error(Code::E0204, "`grad` needs by what: `grad(L, w)`", span);
         }
-        if let Value::Number(..) = of {
+        let follows = |of: Option<LinkId>, by: &Value| match (of, by) {
+            (Some(of), Value::Number(_, Some(by))) => self.is_computed_from(of, *by),
+            _ => false,
+        };
+        if let Value::Number(_, link) = of
+            && !by.iter().all(|(_, by, _)| follows(link, by))
+        {
             return self.report(
                 Diagnostic::new(Code::E0404, "this is a known number, which depends on nothing", of_span)
                     .help("make what it is derived by a `param`"),
@@ -193,6 +199,11 @@ impl Checker<'_> {
         if wrt.elem != Elem::F32 {
             let message = format!("only f32 values have derivatives, this is {}", self.show_type(&wrt));
             return self.error(Code::E0404, message, *place);
+        }
+        if let Value::Number(_, Some(link)) = value
+            && let Some(total) = self.grad_by_known(of, reached, *link, &wrt, span)
+        {
+            return Value::Tensor(total);
         }
         if !reached.contains(&wrt.node) && !self.open {
             let text = self.sources.text(*place).to_string();

@@ -4,7 +4,7 @@ use super::Checker;
 use super::dims::Dim;
 use super::emit::without;
 use super::intrinsics::Args;
-use super::value::{Elem, Number, Tensor, Value};
+use super::value::{Elem, LinkId, Number, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Binary, Comparison, Op, Unary};
 use crate::source::Span;
@@ -29,8 +29,8 @@ impl Checker<'_> {
 
     /// `max` and `min`: of two values, or over axes.
     pub(super) fn extremum(&mut self, args: &Args, least: bool, span: Span) -> Value {
-        if let (Some((Value::Number(a, _), _)), Some((Value::Number(b, _), _))) = (&args[0], &args[1])
-            && let Some(known) = self.known_extremum(a, b, least)
+        if let (Some((Value::Number(a, link_a), _)), Some((Value::Number(b, link_b), _))) = (&args[0], &args[1])
+            && let Some(known) = self.known_extremum((a, *link_a), (b, *link_b), least)
         {
             return known;
         }
@@ -52,7 +52,12 @@ impl Checker<'_> {
         Value::Tensor(if least { self.unary(Unary::Neg, highest, span) } else { highest })
     }
 
-    fn known_extremum(&self, a: &Number, b: &Number, least: bool) -> Option<Value> {
+    fn known_extremum(
+        &self,
+        (a, link_a): (&Number, Option<LinkId>),
+        (b, link_b): (&Number, Option<LinkId>),
+        least: bool,
+    ) -> Option<Value> {
         let number = |number: &Number| match number {
             Number::Int(value) => Some(*value as f64),
             Number::Float(value) => Some(*value),
@@ -60,7 +65,7 @@ impl Checker<'_> {
         };
         let (x, y) = (number(a)?, number(b)?);
         let first = if least { x <= y } else { x >= y };
-        Some(Value::Number(if first { a.clone() } else { b.clone() }, None))
+        Some(if first { Value::Number(a.clone(), link_a) } else { Value::Number(b.clone(), link_b) })
     }
 
     /// `core.spread(r, x, along)`: what was reduced from x over an axis, laid over x again.
@@ -184,7 +189,7 @@ impl Checker<'_> {
             return Some(axis as usize);
         }
         // A const used as a dim: the axis of that size, if there is one.
-        let named = matches!(value, Value::Number(_, Some(_)));
+        let named = matches!(value, Value::Number(_, Some(link)) if self.links.is_name(*link));
         let sized: Vec<usize> =
             (0..tensor.shape.len()).filter(|&axis| tensor.shape[axis].as_number() == Some(number)).collect();
         if let ([axis], true) = (sized.as_slice(), named) {

@@ -101,9 +101,14 @@ impl Checker<'_> {
 
     /// Binds a pattern's names.
     pub(super) fn bind_pattern(&mut self, pattern: &Pattern, value: Value) {
+        self.bind_names(pattern, value, false);
+    }
+
+    /// Binds a pattern's names; with `at_run` known numbers under them are handed over when the program runs.
+    pub(super) fn bind_names(&mut self, pattern: &Pattern, value: Value, at_run: bool) {
         match pattern {
             Pattern::Name(name) => {
-                let value = self.link(value);
+                let value = self.link(value, &name.text, at_run);
                 if let Value::Tensor(tensor) = &value {
                     self.name_node(tensor.node, &name.text);
                 }
@@ -124,7 +129,7 @@ impl Checker<'_> {
                     }
                 };
                 for (part, value) in parts.iter().zip(values) {
-                    self.bind_pattern(part, value);
+                    self.bind_names(part, value, at_run);
                 }
             }
         }

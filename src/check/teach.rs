@@ -11,9 +11,9 @@ use std::collections::{HashMap, HashSet};
 use super::Checker;
 use super::typed::{ActionKind, Kind, NodeId, SlotId, Train};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{Binary, Const, Op, Owner, Unary};
+use crate::ir::{Binary, Const, DType, Op, Owner, Unary};
 use crate::source::Span;
-use crate::syntax::ast::{Block, Pattern, Stmt, StmtKind};
+use crate::syntax::ast::{Block, Name, Pattern, Stmt, StmtKind};
 
 impl Checker<'_> {
     /// All advice about the main file.
@@ -147,15 +147,17 @@ impl Checker<'_> {
         let file = self.files[main].ast.clone();
         let text = without_comments(&self.sources.file(self.files[main].id).text);
         let mut counts: HashMap<&str, usize> = HashMap::new();
-        for word in text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\'')) {
+        for word in names_in(&text) {
             *counts.entry(word).or_insert(0) += 1;
         }
         let mut bound = Vec::new();
         for stmt in &file.stmts {
             bound_names(stmt, &mut bound);
         }
+        let hidden = self.hidden_names(&file.stmts, main);
         for (name, span, word) in bound {
-            if !name.starts_with('_') && counts.get(name.as_str()) == Some(&1) {
+            let nowhere = counts.get(name.as_str()) == Some(&1) || hidden.contains(&span);
+            if !name.starts_with('_') && nowhere {
                 self.unused.insert(span);
                 self.report(
                     Diagnostic::new(Code::W0805, format!("nothing uses the {word} `{name}`"), span)
@@ -163,6 +165,37 @@ impl Checker<'_> {
                 );
             }
         }
+    }
+
+    /// Places of `let`s that another `let` of the same block and name hides before anything has named them.
+    fn hidden_names(&self, stmts: &[Stmt], main: usize) -> HashSet<Span> {
+        let text = &self.sources.file(self.files[main].id).text;
+        let mut blocks: Vec<&[Stmt]> = vec![stmts];
+        // A definition may read what the file bound before its use, wherever the definition stands.
+        let mut read_by_definitions: HashSet<&str> = HashSet::new();
+        let mut found = HashSet::new();
+        for stmt in stmts {
+            if let Some(body) = body_of(stmt) {
+                blocks.push(&body.stmts);
+                let text = text.get(stmt.span.start as usize..stmt.span.end as usize).unwrap_or_default();
+                read_by_definitions.extend(names_in(text));
+            }
+        }
+        for (at, block) in blocks.into_iter().enumerate() {
+            for (stmt, name) in lets(block) {
+                let next =
+                    lets(block).find(|(next, later)| next.span.start > stmt.span.start && later.text == name.text);
+                let Some((next, later)) = next else { continue };
+                let part =
+                    |from: u32, to: u32| without_comments(text.get(from as usize..to as usize).unwrap_or_default());
+                let between = [part(stmt.span.end, later.span.start), part(later.span.end, next.span.end)];
+                let read = at == 0 && read_by_definitions.contains(name.text.as_str());
+                if !read && !between.iter().any(|text| names_in(text).any(|word| word == name.text)) {
+                    found.insert(name.span);
+                }
+            }
+        }
+        found
     }
 
     /// Parameters of rank 2 and more whose first values are all zero.
@@ -173,7 +206,7 @@ impl Checker<'_> {
                 match self.primitive(node) {
                     Some(Op::Broadcast { .. } | Op::Reshape { .. } | Op::Convert(_)) => node = self.operand(node, 0),
                     Some(Op::Const { value: Const::F32(value), .. }) => return *value == 0.0,
-                    _ => return false,
+                    _ => return self.is_known_zero(node),
                 }
             }
         };
@@ -184,6 +217,17 @@ impl Checker<'_> {
                 slot.owner == Owner::Parameter && slot.ty.shape.len() > 1
             })
             .collect()
+    }
+
+    /// A number of the run whose value is zero.
+    fn is_known_zero(&self, node: NodeId) -> bool {
+        match self.program.node(node).kind {
+            Kind::Known(known) => {
+                let known = &self.program.known[known.index()];
+                known.dtype == DType::F32 && f32::from_bits(known.word) == 0.0
+            }
+            _ => false,
+        }
     }
 
     fn weights_of(&self, node: NodeId) -> Option<SlotId> {
@@ -270,6 +314,31 @@ fn bound_names(stmt: &Stmt, into: &mut Vec<(String, Span, &'static str)>) {
         }
         _ => {}
     }
+}
+
+/// The body of a definition or train.
+fn body_of(stmt: &Stmt) -> Option<&Block> {
+    match &stmt.kind {
+        StmtKind::Fn(definition)
+        | StmtKind::Layer(definition)
+        | StmtKind::Model(definition)
+        | StmtKind::Optimizer(definition) => Some(&definition.body),
+        StmtKind::Train { body, .. } => Some(body),
+        _ => None,
+    }
+}
+
+/// The `let`s of one name in a block.
+fn lets(block: &[Stmt]) -> impl Iterator<Item = (&Stmt, &Name)> {
+    block.iter().filter_map(|stmt| match &stmt.kind {
+        StmtKind::Let { pattern: Pattern::Name(name), .. } => Some((stmt, name)),
+        _ => None,
+    })
+}
+
+/// All words that may be names, those in comments included.
+fn names_in(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\''))
 }
 
 fn bound_in(block: &Block, into: &mut Vec<(String, Span, &'static str)>) {

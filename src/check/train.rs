@@ -103,7 +103,8 @@ impl Checker<'_> {
             None => format!("train{}", self.train_count),
         };
         let rows = self.program.atoms.name("B", None, on.map_or(span, |on| on.span));
-        let place = format!("train{}", self.train_count);
+        let number = self.train_places.len() as u32 + 1;
+        let place = format!("train{}", self.train_places.entry(span).or_insert(number));
         let owner = InstanceId(0);
         let file = self.frame().file;
         let mut frame = Frame::new(FrameKind::Train, file, owner, "", Span::default());

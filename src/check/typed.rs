@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::dims::{AtomId, Atoms, Dim};
 pub use super::picture::{Cell, Grouping, Mark, MarkKind, Plot, Row, Series, Table, TableColumn, TableId, Theme};
-use crate::ir::{Op, Owner, Type};
+use crate::ir::{DType, Op, Owner, Type};
 use crate::source::Span;
 
 use crate::ir::graph::id;
@@ -24,6 +24,10 @@ id! {
 id! {
     /// A slot of the whole program.
     SlotId "slot"
+}
+id! {
+    /// A known number that is handed over when the program runs.
+    KnownId "known"
 }
 id! {
     /// A data set.
@@ -54,6 +58,8 @@ pub enum Kind {
     Op(Op<Dim>),
     /// A slot's value; the version counts the writes at file level before it.
     Read { slot: SlotId, version: u32 },
+    /// A known number with a name, a scalar: the graph does not depend on its value.
+    Known(KnownId),
     /// A column of the rows at hand.
     Column { data: DataId, column: usize },
     /// An f32 scalar: the size itself.
@@ -129,6 +135,17 @@ pub struct Slot {
     pub span: Span,
     /// Where its sizes were fixed.
     pub applied: Span,
+}
+
+/// A known number that shapes nothing: of a `const`, of a `for` of the file, or computed from one.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// `known:lr`; a second one of the name has a number.
+    pub path: String,
+    /// Its element type, f32 or i32.
+    pub dtype: DType,
+    /// Its value.
+    pub word: u32,
 }
 
 /// A value to be shown: the tree of what `print` gets, leaves are outputs of the action's [`Eval`].
@@ -435,6 +452,8 @@ pub struct Program {
     pub nodes: Vec<Node>,
     /// All slots.
     pub slots: Vec<Slot>,
+    /// Numbers that are handed over when it runs.
+    pub known: Vec<Known>,
     /// All data sets.
     pub data: Vec<Data>,
     /// All tables.

@@ -78,7 +78,7 @@ pub enum Number {
     Size(Dim),
 }
 
-/// Which let of the program a known number is, so that `grad` by its name finds its node.
+/// Which name or arithmetic of the program a known number comes from: see [`super::known`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkId(pub u32);
 

@@ -164,7 +164,7 @@ pub enum CheckFormat {
 /// A stage of the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Stage {
-    /// The syntax tree.
+    /// The syntax tree, as canonical text.
     Ast,
     /// The typed program.
     Typed,

@@ -64,8 +64,8 @@ pub fn bench(arguments: &args::Bench) -> Exit {
 
 fn one(arguments: &args::Bench, front: &Front, computation: &Computation, limits: &Limits) -> Result<String, String> {
     let program: &Program = &front.program;
-    let graph = driver::optimised(driver::differentiated(program, computation)?, None)?;
-    let (loops, _) = driver::loops(&computation.name, &graph)?;
+    let graph = driver::differentiated(program, computation)?;
+    let (loops, _) = driver::loops(&computation.name, &driver::optimised(graph.clone(), None)?)?;
     let options = RunOptions { threads: usize::from(arguments.threads), ..RunOptions::default() };
     let mut preview = Preview::new(program, Box::new(Jit::new(&options)));
     preview.advance(computation.action)?;

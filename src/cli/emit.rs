@@ -11,7 +11,7 @@ use super::{svg, typed_text, values};
 use crate::driver::{self, Computation, Front};
 use crate::ir::Graph;
 use crate::loops::ir::Program as Loops;
-use crate::{diag, jit, loops, opt};
+use crate::{diag, jit, loops, opt, syntax};
 
 /// Shows a stage.
 pub fn emit_ir(arguments: &args::EmitIr) -> Exit {
@@ -21,8 +21,8 @@ pub fn emit_ir(arguments: &args::EmitIr) -> Exit {
     }
     if arguments.stage == Stage::Ast {
         return match driver::tree(&arguments.program.file) {
-            Ok((sources, tree)) => {
-                print(&typed_text::tree(&sources, &tree));
+            Ok((_, tree)) => {
+                print(&syntax::print::print(&tree));
                 Exit::Ok
             }
             Err(failure) => shared::tell(&failure),

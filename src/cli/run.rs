@@ -15,20 +15,22 @@ use super::shared;
 use crate::diag::{Code, Diagnostic};
 use crate::driver;
 use crate::jit;
-use crate::report::{Reporter, Style, Times};
+use crate::report::{Reporter, Style, Times, TimesStyle};
 use crate::source::SourceMap;
 use crate::train::engine::EngineKind;
 use crate::train::{self, Fault, FaultKind, RunOptions};
 
 /// Runs a program.
 pub fn run(arguments: &args::Run, start: Instant) -> Exit {
-    let mut times = Times::new(start, arguments.timings);
+    let times = if arguments.timings { TimesStyle::of(arguments.json) } else { TimesStyle::Silent };
+    let mut times = Times::new(start, times);
     times.mark("start");
     let front = match shared::front(&arguments.program, arguments.quiet) {
         Ok(front) => front,
         Err(exit) => return exit,
     };
-    times.spent("parse and check", front.parsing + front.checking);
+    times.at(front.parsed, "parse", Some(front.parsing));
+    times.spent("check", front.checking);
     if let (Some(note), Engine::Jit, false) = (jit::machine_note(), arguments.engine, arguments.quiet) {
         eprintln!("note: {note}");
     }
@@ -55,7 +57,6 @@ fn options(arguments: &args::Run, interrupt: Arc<AtomicBool>) -> RunOptions {
         seed: Some(arguments.program.seed),
         out: arguments.out.clone().unwrap_or_else(|| driver::default_out(&arguments.program.file)),
         verify: arguments.verify,
-        timings: arguments.timings,
         interrupt,
     }
 }

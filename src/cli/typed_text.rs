@@ -8,39 +8,6 @@ use crate::check::typed::{ActionKind, Clock, Kind, Node, NodeId, Program};
 use crate::ir::Type;
 use crate::ir::print::owner_name;
 use crate::source::SourceMap;
-use crate::syntax::ast;
-
-/// The syntax tree: statements with their line, without spans of the parts.
-pub fn tree(sources: &SourceMap, file: &ast::File) -> String {
-    let mut text = String::new();
-    for stmt in &file.stmts {
-        text += &format!("line {}\n", sources.line_column(stmt.span).0);
-        let whole = format!("{:#?}", stmt.kind);
-        for line in without_spans(&whole) {
-            text += &format!("  {line}\n");
-        }
-    }
-    text
-}
-
-/// The lines of a debug text that belong to no span.
-fn without_spans(text: &str) -> Vec<&str> {
-    let mut lines = Vec::new();
-    let mut closing: Option<String> = None;
-    for line in text.lines() {
-        let indent = line.len() - line.trim_start().len();
-        match &closing {
-            Some(end) => {
-                if line.starts_with(end.as_str()) {
-                    closing = None;
-                }
-            }
-            None if line.ends_with("Span {") => closing = Some(format!("{}}}", " ".repeat(indent))),
-            None => lines.push(line),
-        }
-    }
-    lines
-}
 
 /// The typed program: slots, data, nodes, actions.
 pub fn program(program: &Program, sources: &SourceMap) -> String {
@@ -81,6 +48,7 @@ fn kind(program: &Program, kind: &Kind) -> String {
     match kind {
         Kind::Op(op) => op.name().to_string(),
         Kind::Read { slot, version } => format!("read {slot}@{version} "),
+        Kind::Known(known) => program.known[known.index()].path.clone(),
         Kind::Column { data, column } => {
             let set = &program.data[data.index()];
             format!("column {}.{} ", set.name, set.columns[*column].name)

@@ -32,7 +32,7 @@ pub struct Shown {
 /// A data set cannot be read, or a fault of ours.
 pub fn of(front: &Front, computation: &Computation, graph: &Graph) -> Result<Vec<Shown>, String> {
     let (program, sources) = (&front.program, &front.sources);
-    let mut preview = Preview::new(program, Box::new(Interpreter));
+    let mut preview = Preview::new(program, Box::new(Interpreter::new(false)));
     preview.advance(computation.action)?;
     preview.set_scalars(computation.seed(), u32::from(computation.train().is_some()));
     preview.set_clock(1, 1);

@@ -8,13 +8,14 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::check::typed::{self, ActionKind, DataId, Kind, Program};
+use crate::check::typed::{self, ActionKind, DataId, Program};
 use crate::ir::interpret::Array;
 use crate::ir::{DType, Graph, Type};
 use crate::lower::{self, Request, path};
 use crate::train::columns::{self, Dataset};
 use crate::train::data::fill_column;
 use crate::train::engine::{Engine, Executable, Memory};
+use crate::train::session;
 
 /// A program's memory, not run.
 pub struct Preview<'a> {
@@ -28,7 +29,7 @@ pub struct Preview<'a> {
 impl<'a> Preview<'a> {
     /// All slots zero.
     pub fn new(program: &'a Program, engine: Box<dyn Engine>) -> Self {
-        Preview { program, engine, memory: Memory::new(&slots(program)), sets: HashMap::new() }
+        Preview { program, engine, memory: session::memory(program), sets: HashMap::new() }
     }
 
     /// Gives first values to what has them before an action.
@@ -149,22 +150,6 @@ fn column_rows<'s>(
     let column = column.ok_or_else(|| format!("there is no column {name}"))?;
     let rows = rows.get(..count).ok_or_else(|| format!("{count} rows are wanted, there are {}", rows.len()))?;
     Ok((column, rows))
-}
-
-/// Everything a program of the run may read: as the session lays it out.
-fn slots(program: &Program) -> Vec<(String, Type)> {
-    let mut slots: Vec<(String, Type)> =
-        program.slots.iter().map(|slot| (slot.path.clone(), slot.ty.clone())).collect();
-    slots.extend([path::SEED, path::STEP, path::TURN].map(|name| (name.to_string(), Type::scalar(DType::I32))));
-    slots.extend(path::CLOCK.map(|name| (name.to_string(), Type::scalar(DType::F32))));
-    let figure = |node: &typed::Node| match &node.kind {
-        Kind::Figure(name) => Some(format!("{}{name}", path::FIGURE)),
-        Kind::Op(_) | Kind::Read { .. } | Kind::Column { .. } | Kind::Size(_) => None,
-        Kind::Random { .. } | Kind::Given(_) | Kind::Scan { .. } | Kind::Grad | Kind::Clock(_) => None,
-    };
-    let figures: std::collections::BTreeSet<String> = program.nodes.iter().filter_map(figure).collect();
-    slots.extend(figures.into_iter().map(|name| (name, Type::scalar(DType::F32))));
-    slots
 }
 
 fn array(ty: &Type, words: &[u32]) -> Array<f32> {

@@ -4,6 +4,7 @@
 //! The graph is pure and every shape in it is a number. All adjoints are made
 //! of the same ops.
 pub mod build;
+pub mod canonical;
 pub mod dot;
 pub mod graph;
 pub mod infer;

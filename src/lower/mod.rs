@@ -2,9 +2,10 @@
 //!
 //! In: nodes of a [`typed::Program`] whose only open size is the rows at hand,
 //! and that size as a number. Out: an [`ir::Graph`] with every shape a number,
-//! names, labels and spans kept, gradients taken and optimised. Slots keep the
-//! order in which they are met; what is computed once in the tree is computed
-//! once in the graph. A failure here is our bug, never the user's.
+//! names, labels and spans kept, and gradients taken; the passes of `opt` come
+//! after. Slots keep the order in which they are met; what is computed once in
+//! the tree is computed once in the graph. A failure here is our bug, never the
+//! user's.
 
 mod numbers;
 pub mod rows;
@@ -13,7 +14,7 @@ mod walk;
 
 use crate::check::dims::AtomId;
 use crate::check::typed::{NodeId, Program, SlotId, Train};
-use crate::{ir, opt};
+use crate::ir;
 
 /// The paths of slots that are not slots of the program. A plain name holds no colon, so none of a program is one of these.
 pub mod path {
@@ -56,20 +57,11 @@ impl Request {
     }
 }
 
-/// The graph of a request, optimised.
+/// The graph of a request, before any pass.
 ///
 /// # Errors
 /// An internal error: the typed tree breaks its own rules.
 pub fn lower(program: &Program, request: &Request) -> Result<ir::Graph, String> {
-    let graph = walk::walk(program, request)?;
-    if cfg!(debug_assertions) { opt::run_verified(graph) } else { Ok(opt::run(graph)) }
-}
-
-/// The graph of a request before any pass, for listings.
-///
-/// # Errors
-/// As [`lower`].
-pub fn unoptimised(program: &Program, request: &Request) -> Result<ir::Graph, String> {
     walk::walk(program, request)
 }
 

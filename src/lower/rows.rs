@@ -123,7 +123,7 @@ impl Rule<'_> {
         let operands: Vec<Rows> = node.operands.iter().map(|operand| known[operand.index()]).collect();
         match &node.kind {
             Kind::Column { .. } => self.along(0, node),
-            Kind::Read { .. } | Kind::Clock(_) | Kind::Figure(_) => Rows::Free,
+            Kind::Read { .. } | Kind::Known(_) | Kind::Clock(_) | Kind::Figure(_) => Rows::Free,
             Kind::Size(dim) if self.mentions(dim) => Rows::Rest,
             Kind::Size(_) => Rows::Free,
             // A draw's numbers depend on the place in the whole tensor.

@@ -94,6 +94,10 @@ impl<'a> Walk<'a> {
                 let slot = self.program.slot(*slot);
                 self.input(&slot.path, slot.ty.clone(), slot.owner, origin)
             }
+            Kind::Known(known) => {
+                let path = &self.program.known[known.index()].path;
+                self.input(path, ty, Owner::Scalar, origin)
+            }
             Kind::Column { data, column } => {
                 let name = &self.program.data[data.index()].columns[*column].name;
                 self.input(&format!("{}{name}", path::COLUMN), ty, Owner::Column, origin)

@@ -79,11 +79,19 @@ pub fn run_until(graph: Graph, last: &str) -> Graph {
 /// # Errors
 /// The guilty pass and what it broke.
 pub fn run_verified(graph: Graph) -> Result<Graph, String> {
-    steps().try_fold(graph, |graph, pass| {
-        let graph = (pass.run)(graph);
-        let named = |reason| format!("after {}: {reason}", pass.name);
+    run_each_verified(graph, steps())
+}
+
+/// Any passes with the verifier before the first and after each.
+///
+/// # Errors
+/// The guilty pass (`lower` if the graph came broken) and what it broke.
+pub fn run_each_verified<'a>(graph: Graph, passes: impl IntoIterator<Item = &'a Pass>) -> Result<Graph, String> {
+    let checked = |graph: Graph, name: &str| {
+        let named = |reason| format!("after {name}: {reason}");
         crate::ir::verify::verify(&graph).map_err(named).map(|()| graph)
-    })
+    };
+    passes.into_iter().try_fold(checked(graph, "lower")?, |graph, pass| checked((pass.run)(graph), pass.name))
 }
 
 fn steps() -> impl Iterator<Item = &'static Pass> {

@@ -15,6 +15,10 @@ pub fn note(text: &str) -> String {
     json!({ "event": "note", "text": text }).to_string()
 }
 
+pub fn time(what: &str, milliseconds: f64, taken: Option<f64>) -> String {
+    json!({ "event": "time", "what": what, "at_ms": milliseconds, "took_ms": taken }).to_string()
+}
+
 pub fn train_start(start: &TrainStart<'_>) -> String {
     json!({
         "event": "train", "name": start.name, "epochs": start.epochs, "steps": start.steps, "rows": start.rows,

@@ -20,9 +20,9 @@ pub fn train_start(start: &TrainStart<'_>) -> String {
     format!("train {}: {length}{rows}; compiled in {}", start.name, duration(start.compile_seconds))
 }
 
-/// `loss 0.312  51200 rows/s`
+/// `loss 0.312  51k examples/s`
 pub fn progress(progress: &Progress) -> String {
-    format!("loss {}  {} rows/s", figure(progress.loss), rounded(progress.rows_per_second))
+    format!("loss {}  {} examples/s", figure(progress.loss), rounded(progress.rows_per_second))
 }
 
 /// `epoch 1/5  loss 0.312  val.loss 0.21  1.2 s`

@@ -20,9 +20,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::check::typed::Plot;
 use crate::train::Value;
-use crate::train::{EpochRecord, Fault, Outcome, Progress, Report, TrainStart, TrainSummary};
+use crate::train::{EpochRecord, Fault, Outcome, Progress, Report, TrainStart, TrainSummary, Work};
 
-pub use times::Times;
+pub use times::{Times, TimesStyle};
 
 /// Up to this many epochs each gets a line.
 const ALL_TOLD: u64 = 40;
@@ -107,8 +107,11 @@ impl Report for Reporter {
         }
     }
 
+    fn on_work(&mut self, work: &Work<'_>) {
+        self.times.spent(&format!("{} {}", work.what, work.name), Duration::from_secs_f64(work.seconds));
+    }
+
     fn on_train_start(&mut self, start: &TrainStart<'_>) {
-        self.times.spent(&format!("compile {}", start.name), Duration::from_secs_f64(start.compile_seconds));
         match self.style {
             Style::Quiet => {}
             Style::Json => emit(&json::train_start(start)),
@@ -123,14 +126,15 @@ impl Report for Reporter {
     fn on_first_step(&mut self) {
         // Only the first of all trains says how long a cold start takes.
         if std::mem::take(&mut self.first_step) {
-            self.times.mark("first step done");
+            self.times.mark("first step");
         }
     }
 
     fn on_progress(&mut self, progress: &Progress) {
         if let Some(bar) = &self.bar {
-            bar.set_position(progress.step);
+            // The message first: each of the two draws the bar.
             bar.set_message(lines::progress(progress));
+            bar.set_position(progress.step);
         }
         if self.style == Style::Json {
             emit(&json::progress(progress));
@@ -138,7 +142,7 @@ impl Report for Reporter {
     }
 
     fn on_epoch(&mut self, epoch: &EpochRecord<'_>) {
-        self.times.mark(&format!("epoch {}", epoch.epoch));
+        self.times.epoch(&format!("epoch {}", epoch.epoch));
         self.record.epoch(&json::epoch(epoch));
         match self.style {
             Style::Quiet => {}

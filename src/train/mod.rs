@@ -32,6 +32,8 @@ mod tables;
 
 mod value;
 
-pub use report::{EpochRecord, Fault, FaultKind, Outcome, Progress, Report, RunOptions, TrainStart, TrainSummary};
+pub use report::{
+    EpochRecord, Fault, FaultKind, Outcome, Progress, Report, RunOptions, TrainStart, TrainSummary, Work,
+};
 pub use session::run;
 pub use value::{Value, number};

@@ -251,13 +251,12 @@ impl Step {
         set: Option<&Dataset>,
         span: Span,
     ) -> Result<Self, Fault> {
-        let graph =
-            lower::step(session.program, train, phase, rows as u64).map_err(|reason| internal(&reason, span))?;
+        let request = lower::step_request(session.program, train, phase, rows as u64);
         let name = match train.phases[phase].name.as_str() {
             "" => format!("{} step, {rows} rows", train.name),
             phase => format!("{}.{phase} step, {rows} rows", train.name),
         };
-        let executable = session.compile(&name, graph, span)?;
+        let executable = session.compile_request(&name, &request, span)?;
         let columns = match set {
             Some(set) => columns_of(executable.as_ref(), set).map_err(|reason| internal(&reason, span))?,
             None => Vec::new(),

@@ -26,8 +26,6 @@ pub struct RunOptions {
     pub out: PathBuf,
     /// Whether every pass is verified.
     pub verify: bool,
-    /// Whether times of kernels are kept.
-    pub timings: bool,
     /// Set from outside to end the run after the step at hand.
     pub interrupt: Arc<AtomicBool>,
 }
@@ -40,7 +38,6 @@ impl Default for RunOptions {
             seed: None,
             out: PathBuf::from("."),
             verify: false,
-            timings: false,
             interrupt: Arc::default(),
         }
     }
@@ -50,6 +47,8 @@ impl Default for RunOptions {
 pub trait Report {
     /// A `print`.
     fn on_print(&mut self, text: &str);
+    /// Something was done that takes time without being training.
+    fn on_work(&mut self, _work: &Work<'_>) {}
     /// A train begins.
     fn on_train_start(&mut self, _start: &TrainStart<'_>) {}
     /// The first step of a train is done.
@@ -69,6 +68,17 @@ pub trait Report {
     }
     /// Something worth knowing: a file written, the best epoch restored.
     fn on_note(&mut self, _note: &str) {}
+}
+
+/// Something done beside training, for the list of times.
+#[derive(Clone, Copy, Debug)]
+pub struct Work<'a> {
+    /// `load` or `compile`.
+    pub what: &'static str,
+    /// Of what: a data set, a train, a kind of statement.
+    pub name: &'a str,
+    /// How long it took.
+    pub seconds: f64,
 }
 
 /// What is known when a train begins.
@@ -150,6 +160,8 @@ pub struct Outcome {
     pub written: Vec<PathBuf>,
     /// Whether it was ended from outside.
     pub interrupted: bool,
+    /// Programs that were compiled; those of equal structure count once.
+    pub compilations: u64,
 }
 
 /// Of what kind a fault is.

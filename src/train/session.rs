@@ -7,17 +7,18 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::columns::{self, Dataset};
 use super::data::DataError;
 use super::engine::{Engine, EngineKind, Executable, Interpreter, Jit, Memory, Place};
 use super::evaluate::{self, Prepared, Rows};
-use super::report::{Fault, FaultKind, Outcome, Report, RunOptions};
+use super::report::{Fault, FaultKind, Outcome, Report, RunOptions, Work};
 use super::tables::Tables;
 use super::value::Value;
 use super::{files, show, training};
 use crate::check::typed::{self, Action, ActionKind, DataId, Eval, Kind, NodeId, Part, Program, Shown, SlotId};
-use crate::ir::{DType, Graph, Type};
+use crate::ir::{DType, Type};
 use crate::lower::{self, Request, path};
 use crate::source::Span;
 
@@ -30,12 +31,28 @@ pub fn run(program: &Program, options: &RunOptions, report: &mut dyn Report) -> 
     let mut at = 0;
     while at < program.actions.len() && !session.outcome.interrupted {
         let stores = session.memory.count();
+        let first = at;
         at += session.next(&program.actions[at..])?;
+        session.tell_compiling(name_of(&program.actions[first]));
         session.prepared.clear();
         session.memory.release_from(stores);
         session.outcome.interrupted |= session.is_interrupted();
     }
+    session.outcome.compilations = session.engine.compilations();
     Ok(session.outcome)
+}
+
+/// What an action is called in the list of times.
+fn name_of(action: &Action) -> &'static str {
+    match &action.kind {
+        ActionKind::Set { .. } => "values",
+        ActionKind::Print { .. } => "print",
+        ActionKind::Assert { .. } => "assert",
+        ActionKind::Train(_) => "last batch",
+        ActionKind::Save { .. } | ActionKind::Load { .. } => "files",
+        ActionKind::Record { .. } | ActionKind::Take { .. } | ActionKind::Group(_) => "tables",
+        ActionKind::Plot { .. } => "plot",
+    }
 }
 
 /// Outputs and the part they are computed on.
@@ -51,6 +68,8 @@ pub(super) struct Session<'a> {
     pub scalars: Scalars,
     pub outcome: Outcome,
     pub tables: Tables,
+    /// Time spent on compiling that was not told yet.
+    pub compiling: Duration,
     /// What blocks of the action at hand compute again and again, by outputs and part.
     prepared: HashMap<PreparedKey, Prepared>,
     sets: HashMap<DataId, Rc<Dataset>>,
@@ -68,12 +87,12 @@ impl<'a> Session<'a> {
     fn new(program: &'a Program, options: &'a RunOptions, report: &'a mut dyn Report) -> Self {
         let engine: Box<dyn Engine> = match options.engine {
             EngineKind::Jit => Box::new(Jit::new(options)),
-            EngineKind::Interpreter => Box::new(Interpreter),
+            EngineKind::Interpreter => Box::new(Interpreter::new(options.verify)),
         };
         let (memory, scalars) = lay_out(program);
         let (outcome, prepared, sets) = (Outcome::default(), HashMap::new(), HashMap::new());
-        let tables = Tables::new(program);
-        Session { program, options, report, engine, memory, scalars, outcome, tables, prepared, sets }
+        let (tables, compiling) = (Tables::new(program), Duration::ZERO);
+        Session { program, options, report, engine, memory, scalars, outcome, tables, compiling, prepared, sets }
     }
 
     /// Runs the first action; first values that do not depend on each other are computed together. Returns how many.
@@ -211,19 +230,28 @@ impl<'a> Session<'a> {
         name: &str,
         span: Span,
     ) -> Result<Prepared, Fault> {
+        let started = Instant::now();
         let prepared = evaluate::prepare(self.program, self.engine.as_mut(), &mut self.memory, outputs, rows, name);
+        self.compiling += started.elapsed();
         prepared.map_err(|reason| internal(&reason, span))
-    }
-
-    /// Compiles a graph.
-    pub fn compile(&mut self, name: &str, graph: Graph, span: Span) -> Result<Box<dyn Executable>, Fault> {
-        self.engine.compile(name, graph, &mut self.memory).map_err(|reason| internal(&reason, span))
     }
 
     /// Lowers a request and compiles it.
     pub fn compile_request(&mut self, name: &str, request: &Request, span: Span) -> Result<Box<dyn Executable>, Fault> {
-        let graph = lower::lower(self.program, request).map_err(|reason| internal(&reason, span))?;
-        self.compile(name, graph, span)
+        let started = Instant::now();
+        let graph = lower::lower(self.program, request);
+        let compiled = graph.and_then(|graph| self.engine.compile(name, graph, &mut self.memory));
+        self.compiling += started.elapsed();
+        compiled.map_err(|reason| internal(&reason, span))
+    }
+
+    /// Tells what was spent on compiling since it was told last. Returns the seconds.
+    pub fn tell_compiling(&mut self, name: &str) -> f64 {
+        let spent = std::mem::take(&mut self.compiling);
+        if !spent.is_zero() {
+            self.report.on_work(&Work { what: "compile", name, seconds: spent.as_secs_f64() });
+        }
+        spent.as_secs_f64()
     }
 
     /// Computes all values from what the slots hold now, then writes them.
@@ -265,8 +293,11 @@ impl<'a> Session<'a> {
         }
         let declared = &self.program.data[id.index()];
         let seed = i64::from(self.seed(declared.seed));
+        let started = Instant::now();
         let set = columns::load(declared, seed).map_err(|error| data_fault(&error, declared.span))?;
         let set = Rc::new(set);
+        let seconds = started.elapsed().as_secs_f64();
+        self.report.on_work(&Work { what: "load", name: &declared.name, seconds });
         self.sets.insert(id, Rc::clone(&set));
         Ok(set)
     }
@@ -354,7 +385,18 @@ fn lay_out(program: &Program) -> (Memory, Scalars) {
     slots.extend(figures.iter().map(|name| (format!("{}{name}", path::FIGURE), Type::scalar(DType::F32))));
     let at = |offset: usize| Place::main(first + offset);
     let scalars = Scalars { seed: at(0), step: at(1), turn: at(2), clock: [at(3), at(4), at(5), at(6)] };
-    (Memory::new(&slots), scalars)
+    let known = slots.len();
+    slots.extend(program.known.iter().map(|number| (number.path.clone(), Type::scalar(number.dtype))));
+    let mut memory = Memory::new(&slots);
+    for (at, number) in program.known.iter().enumerate() {
+        memory.main_mut().words_mut(known + at)[0] = number.word;
+    }
+    (memory, scalars)
+}
+
+/// The memory of a program's run: slots zero, numbers that are handed over in their places.
+pub fn memory(program: &Program) -> Memory {
+    lay_out(program).0
 }
 
 /// The writes of a plain `Set`, none for other actions.

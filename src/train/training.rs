@@ -47,10 +47,11 @@ struct Copy {
 
 /// Trains.
 pub(super) fn train<'a>(session: &mut Session<'a>, train: &'a Train, span: Span) -> Result<(), Fault> {
-    let compiling = Instant::now();
+    // What was compiled before is of the statements before.
+    session.tell_compiling("values");
     let mut run = prepare(session, train, span)?;
     let mut end = EpochEnd::new(session, train, span)?;
-    let compile_seconds = compiling.elapsed().as_secs_f64();
+    let compile_seconds = session.tell_compiling(&train.name);
     let rows = run.feed.as_ref().map_or(0, |feed| feed.rows());
     session.report.on_train_start(&TrainStart {
         name: &train.name,

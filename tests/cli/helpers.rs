@@ -89,7 +89,12 @@ impl Folder {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nnc"));
-        command.args(arguments).current_dir(&self.0).env_remove("NNC_DATA").env("NO_COLOR", "1");
+        command.args(arguments);
+        // Every run of the suites is verified after every pass.
+        if arguments.first() == Some(&"run") {
+            command.arg("--verify");
+        }
+        command.current_dir(&self.0).env_remove("NNC_DATA").env("NO_COLOR", "1");
         command
     }
 }

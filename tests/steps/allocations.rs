@@ -26,7 +26,7 @@ fn alone(test: &str, work: impl FnOnce()) {
 fn an_executables_step_allocates_nothing() {
     alone("steps::allocations::an_executables_step_allocates_nothing", || {
         for threads in [1, 2] {
-            let options = RunOptions { threads, engine: EngineKind::Jit, ..RunOptions::default() };
+            let options = RunOptions { threads, engine: EngineKind::Jit, verify: true, ..RunOptions::default() };
             let mut memory = Memory::new(&[]);
             let mut executable = Jit::new(&options).compile("step", step("count", MNIST).graph, &mut memory).unwrap();
             for _ in 0..3 {
@@ -64,7 +64,7 @@ fn a_trains_step_allocates_nothing() {
                     .replace("split train = 0.9, val = 0.1", "split train = 0.8, val = 0.2");
                 let text = text.replace("batch 64", &format!("batch {batch}")).replace("epochs 2", "epochs 6");
                 let out = std::env::temp_dir().join(format!("nnc-count-{}-{threads}-{batch}", std::process::id()));
-                let options = RunOptions { threads, out: out.clone(), ..RunOptions::default() };
+                let options = RunOptions { threads, verify: true, out: out.clone(), ..RunOptions::default() };
                 let mut counts = Counts(Vec::with_capacity(16));
                 let outcome = run(&checked("count", &text), &options, &mut counts).unwrap();
                 std::fs::remove_dir_all(out).unwrap();

@@ -104,7 +104,7 @@ pub fn step(name: &str, text: &str) -> Step {
     });
     let train = train.expect("the program trains");
     let rows = train.batch.unwrap_or(4);
-    let graph = lower::step(&program, train, 0, rows).unwrap();
+    let graph = nnc::opt::run_verified(lower::step(&program, train, 0, rows).unwrap()).unwrap();
     let mut numbers = Numbers(11);
     let inputs = graph.slots.iter().map(|slot| value(slot, &mut numbers)).collect();
     Step { graph, inputs }

@@ -3,20 +3,37 @@
 //! In: a graph. Out: an [`Executable`] that interprets it at every step. Slow
 //! and obviously right; agrees with machine code within tolerances.
 
-use super::{Binding, Engine, Executable, Memory, NotFinite};
+use super::{Binding, Engine, Executable, Memory, NotFinite, optimised};
 use crate::ir::interpret::{self, Array};
 use crate::ir::{DType, Graph, Op, OutputKind, Type};
 
 /// Interprets graphs.
 #[derive(Debug, Default)]
-pub struct Interpreter;
+pub struct Interpreter {
+    /// Whether every pass is verified.
+    pub verify: bool,
+    made: u64,
+}
+
+impl Interpreter {
+    /// With the verifier after every pass, or without.
+    pub fn new(verify: bool) -> Self {
+        Interpreter { verify, made: 0 }
+    }
+}
 
 impl Engine for Interpreter {
     fn compile(&mut self, _name: &str, graph: Graph, memory: &mut Memory) -> Result<Box<dyn Executable>, String> {
+        let graph = optimised(graph, self.verify)?;
+        self.made += 1;
         let bindings = memory.bind(&graph)?;
         let figure_types: Vec<Type> = figures(&graph).map(|at| graph.ty(graph.outputs[at].value).clone()).collect();
         let figures = figure_types.iter().map(|ty| vec![0; ty.len()]).collect();
         Ok(Box::new(Interpreted { graph, bindings, figure_types, figures }))
+    }
+
+    fn compilations(&self) -> u64 {
+        self.made
     }
 }
 

@@ -1,15 +1,22 @@
 //! The compiling engine.
 //!
-//! In: an optimised graph. Out: an [`Executable`] of machine code: fused into
+//! In: a graph. Out: an [`Executable`] of machine code: optimised, fused into
 //! loops, transcendentals expanded, kernels compiled, slots bound to the run's
-//! memory. The code lives as long as the executable.
+//! memory. What was compiled once is found again by the structure of its graph,
+//! so the turns of a loop over a file's statements are compiled once. The code
+//! lives as long as the engine or an executable made of it.
+
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::interpreter::find_not_finite;
-use super::{Binding, Engine, Executable, Memory, NotFinite};
-use crate::ir::{Graph, Type};
+use super::{Binding, Engine, Executable, Memory, NotFinite, optimised};
+use crate::ir::canonical::{Canonical, Key, canonical};
+use crate::ir::{Graph, SlotId, Type};
 use crate::jit::{self, Module};
 use crate::loops::ir::{KernelId, Place, Program};
 use crate::loops::{self, math, verify};
+use crate::opt;
 use crate::runtime::{Machine, Pool};
 use crate::train::report::RunOptions;
 
@@ -19,6 +26,25 @@ pub struct Jit {
     pool: Pool,
     verify: bool,
     compile: jit::Options,
+    /// By structure, for this machine: what the engine compiled so far.
+    compiled: HashMap<Key, Rc<Code>>,
+}
+
+/// A program's machine code, not bound to memory yet.
+struct Code {
+    program: Program,
+    module: Module,
+    figure_types: Vec<Type>,
+    /// The program's slots in the order in which any graph of its structure meets its own.
+    slots: Vec<SlotId>,
+    /// How many slots it numbers, those it does not use included.
+    slot_count: usize,
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Code({})", self.program.name)
+    }
 }
 
 impl Jit {
@@ -26,54 +52,72 @@ impl Jit {
     pub fn new(options: &RunOptions) -> Self {
         let threads = options.threads.max(1);
         let compile = jit::Options { threads, ..jit::Options::default() };
-        Jit { pool: Pool::new(threads), verify: options.verify, compile }
+        Jit { pool: Pool::new(threads), verify: options.verify, compile, compiled: HashMap::new() }
+    }
+
+    /// The code of a graph, from an earlier one of its structure if there is one.
+    fn code(&mut self, name: &str, graph: &Graph, found: &Canonical) -> Result<Rc<Code>, String> {
+        if let Some(code) = self.compiled.get(&found.key) {
+            return Ok(Rc::clone(code));
+        }
+        let graph = optimised(graph.clone(), self.verify)?;
+        let mut program = loops::lower(&graph, &loops::Options::default())?;
+        program.name = name.to_string();
+        // Before the expansion: the limit on a kernel's statements is of what fusion makes.
+        if self.verify {
+            verify::verify(&program).map_err(|reason| format!("after fuse: {reason}"))?;
+        }
+        program.kernels.iter_mut().for_each(math::expand);
+        let module = jit::compile(&program.kernels, &self.compile).map_err(|error| error.to_string())?;
+        let buffers = program.figures.iter().map(|(_, buffer)| &program.buffers[buffer.index()]);
+        let figure_types = buffers.map(|buffer| Type::new(buffer.dtype, buffer.shape.clone())).collect();
+        let code =
+            Rc::new(Code { program, module, figure_types, slots: found.slots.clone(), slot_count: graph.slots.len() });
+        self.compiled.insert(found.key, Rc::clone(&code));
+        Ok(code)
     }
 }
 
 impl Engine for Jit {
     fn compile(&mut self, name: &str, graph: Graph, memory: &mut Memory) -> Result<Box<dyn Executable>, String> {
-        let mut program = loops::lower(&graph, &loops::Options::default())?;
-        program.name = name.to_string();
-        // Before the expansion: the limit on a kernel's statements is of what fusion makes.
-        if self.verify {
-            verify::verify(&program)?;
-        }
-        program.kernels.iter_mut().for_each(math::expand);
-        let module = jit::compile(&program.kernels, &self.compile).map_err(|error| error.to_string())?;
+        let found = canonical(&graph);
+        let code = self.code(name, &graph, &found)?;
         let bindings = memory.bind(&graph)?;
-        let machine = load(&program, &module, &bindings, memory, &self.pool)?;
-        let figure_types = program
-            .figures
-            .iter()
-            .map(|(_, buffer)| &program.buffers[buffer.index()])
-            .map(|buffer| Type::new(buffer.dtype, buffer.shape.clone()))
-            .collect();
-        Ok(Box::new(Compiled { machine, _module: module, graph, bindings, figure_types }))
+        let slots = places(&code, &found, &bindings, memory);
+        let machine = load(&code, &slots, &self.pool)?;
+        Ok(Box::new(Compiled { machine, code, graph, bindings }))
     }
+
+    fn compilations(&self) -> u64 {
+        self.compiled.len() as u64
+    }
+}
+
+/// Where the slots of the code lie, by its own numbers, for a graph of its structure.
+fn places(code: &Code, found: &Canonical, bindings: &[Binding], memory: &Memory) -> Vec<*mut u8> {
+    let mut places = vec![std::ptr::null_mut(); code.slot_count];
+    for (theirs, ours) in code.slots.iter().zip(&found.slots) {
+        places[theirs.index()] = memory.pointer(bindings[ours.index()].place);
+    }
+    places
 }
 
 /// Machine code bound to memory. The machine comes first, so it is gone before its code is.
 struct Compiled {
     machine: Machine,
-    _module: Module,
+    code: Rc<Code>,
+    /// As it was lowered, with this program's own places in the text.
     graph: Graph,
     bindings: Vec<Binding>,
-    figure_types: Vec<Type>,
 }
 
-fn load(
-    program: &Program,
-    module: &Module,
-    bindings: &[Binding],
-    memory: &Memory,
-    pool: &Pool,
-) -> Result<Machine, String> {
+fn load(code: &Code, slots: &[*mut u8], pool: &Pool) -> Result<Machine, String> {
+    let (program, module) = (&code.program, &code.module);
     let functions: Vec<_> = (0..program.kernels.len()).map(|at| module.function(KernelId(at as u32))).collect();
-    let slots: Vec<*mut u8> = bindings.iter().map(|binding| memory.pointer(binding.place)).collect();
     // SAFETY: the functions are those of the program's kernels and are kept by `Compiled`; the slots have the types
-    // that `Memory::bind` compared, lie in stores that a run releases only after its executables, and a step borrows
-    // the memory exclusively.
-    unsafe { Machine::new(program, &functions, &slots, pool, temporary_bytes(program)) }
+    // of the program's, since structures agree and `Memory::bind` compared them, lie in stores that a run releases
+    // only after its executables, and a step borrows the memory exclusively.
+    unsafe { Machine::new(program, &functions, slots, pool, temporary_bytes(program)) }
 }
 
 /// The size of the arena: the end of the last temporary.
@@ -101,7 +145,8 @@ impl Executable for Compiled {
     }
 
     fn find_not_finite(&self, memory: &Memory) -> Result<Option<NotFinite>, String> {
-        find_not_finite(&self.graph, &self.bindings, memory)
+        // What runs is the optimised graph, so that is what is looked through; it is made again only here.
+        find_not_finite(&opt::run(self.graph.clone()), &self.bindings, memory)
     }
 
     fn bindings(&self) -> &[Binding] {
@@ -109,6 +154,6 @@ impl Executable for Compiled {
     }
 
     fn figure_types(&self) -> &[Type] {
-        &self.figure_types
+        &self.code.figure_types
     }
 }

@@ -10,6 +10,7 @@ mod interpreter;
 mod machine;
 
 use crate::ir::{Graph, Type};
+use crate::opt;
 use crate::runtime::Store;
 
 pub use interpreter::Interpreter;
@@ -27,11 +28,15 @@ pub enum EngineKind {
 
 /// Makes graphs executable.
 pub trait Engine {
-    /// Compiles a graph under a name for listings. Slots that the main store lacks get a store of their own.
+    /// Compiles a graph as it was lowered, under a name for listings. Slots that the main store lacks get a store of
+    /// their own.
     ///
     /// # Errors
     /// An internal error, or a limit of the machine.
     fn compile(&mut self, name: &str, graph: Graph, memory: &mut Memory) -> Result<Box<dyn Executable>, String>;
+
+    /// How many programs were compiled so far: of several of the same structure only the first is.
+    fn compilations(&self) -> u64;
 }
 
 /// A compiled graph, bound to the memory it was compiled for.
@@ -184,4 +189,9 @@ impl Memory {
     fn store(&self, place: Place) -> &Store {
         self.stores[place.store as usize].as_ref().expect("a program's store lives as long as the program")
     }
+}
+
+/// The passes over a lowered graph; with `verify` each is followed by the verifier.
+fn optimised(graph: Graph, verify: bool) -> Result<Graph, String> {
+    if verify { opt::run_verified(graph) } else { Ok(opt::run(graph)) }
 }
