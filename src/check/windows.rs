@@ -118,7 +118,9 @@ impl Checker<'_> {
             return None;
         }
         let room = n.add(&Dim::number(lo + hi - reach)).ok()?;
-        let out = match self.program.atoms.floor(&room, &Dim::number(stride), span) {
+        // At stride 1 nothing is rounded, and a window that keeps the size keeps its name.
+        let steps = if stride == 1 { Ok(room) } else { self.program.atoms.floor(&room, &Dim::number(stride), span) };
+        let out = match steps {
             Ok(steps) => steps.add(&Dim::number(1)).ok()?,
             Err(error) => {
                 self.dim_error(&error, span);
@@ -160,6 +162,13 @@ impl Checker<'_> {
         Some((groups, span))
     }
 
+    /// Whether two sizes are known and not equal. Names do not matter here: a layer's channels and those of its
+    /// weights are two dims of which one is computed from the other.
+    fn differ(&self, a: &Dim, b: &Dim) -> bool {
+        let number = |dim: &Dim| self.program.atoms.resolve(dim).as_number();
+        number(a).zip(number(b)).is_some_and(|(a, b)| a != b)
+    }
+
     fn divisible(&mut self, channels: &Dim, groups: (i64, Span), span: Span) -> bool {
         match self.program.atoms.resolve(channels).as_number() {
             Some(number) if number % groups.0 != 0 => {
@@ -199,7 +208,7 @@ impl Checker<'_> {
             return None;
         }
         let channels = w.shape[1].mul(&Dim::number(groups.0)).ok()?;
-        if self.program.atoms.same(&channels, &x.shape[1]) == Some(false) {
+        if self.differ(&channels, &x.shape[1]) {
             let (shown, have) = (self.show_type(&w), self.program.atoms.show(&x.shape[1]));
             let message = format!("weights {shown} with {} groups do not fit {have} channels", groups.0);
             self.error(Code::E0313, message, span);
@@ -229,7 +238,7 @@ impl Checker<'_> {
         if !self.divisible(&y.shape[1], groups, place) {
             return None;
         }
-        if self.program.atoms.same(&w.shape[0], &y.shape[1]) == Some(false) {
+        if self.differ(&w.shape[0], &y.shape[1]) {
             let (shown, have) = (self.show_type(&w), self.program.atoms.show(&y.shape[1]));
             self.error(Code::E0313, format!("weights {shown}, [in, out, ...], do not fit {have} channels"), span);
             return None;
