@@ -49,7 +49,11 @@ fn draw(folder: &Path, format: &str) -> PathBuf {
         Err(Failure::Wrong { diagnostics, .. }) => panic!("{diagnostics:#?}"),
     };
     let options = RunOptions { out: out.clone(), ..RunOptions::default() };
-    let mut reporter = Reporter::new(Style::Quiet, out.clone(), Times::new(std::time::Instant::now(), false));
+    let mut reporter = Reporter::new(
+        Style::Quiet,
+        out.clone(),
+        Times::new(std::time::Instant::now(), nnc::report::TimesStyle::Silent),
+    );
     let outcome = train::run(&front.program, &options, &mut reporter).unwrap();
     assert!(outcome.written.iter().any(|path| path.ends_with(format!("line.{format}"))), "{:?}", outcome.written);
     out

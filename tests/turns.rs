@@ -12,7 +12,7 @@ use crate::ir::scans::{self, Body};
 use crate::jit_ops::compiled::{Compiled, assert_same, compiled, lowered};
 use nnc::ir::{Graph, Op, Origin, Scan, Unary, ValueId};
 use nnc::jit;
-use nnc::loops::ir::{KernelId, Place, Program};
+use nnc::loops::ir::{Gemm, KernelId, Place, Program, Stmt};
 use nnc::loops::{Options, math};
 use nnc::runtime::Pool;
 
@@ -201,6 +201,58 @@ fn an_lstm_has_the_same_bits_in_all_ways() {
             check(&format!("lstm {batch} {hidden} {turns} {every}"), &lstm(batch, hidden, turns, every), 1e-4);
         }
     }
+}
+
+/// Products in a kernel.
+fn gemms(body: &[Stmt]) -> Vec<&Gemm> {
+    let found = body.iter().flat_map(|stmt| match stmt {
+        Stmt::Gemm(gemm) => vec![gemm],
+        Stmt::Loop(inner) => gemms(&inner.body),
+        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Fill(_) => Vec::new(),
+    });
+    found.collect()
+}
+
+/// What an adjoint does: h' = h @ wᵀ. The matrix is transposed once, before the loop.
+#[test]
+fn a_matrix_that_is_read_by_columns_is_turned_once() {
+    let o = Origin::default();
+    let mut body = Body::new();
+    let (h, w) = (body.float(&[8, 48]), body.float(&[48, 48]));
+    let product = body.graph.contract(h, w, &[], &[(1, 1)], o);
+    let again = body.graph.matmul(product, w, o);
+    let next = body.graph.unary(Unary::Tanh, again, o);
+    let scan = Arc::new(body.scan(5, 1, 0, &[next, product, next]));
+    let mut maker = Maker::new(8);
+    let operands = [[8, 48], [48, 48]].map(|shape| maker.float(&shape, |k| k.uniform(-0.3, 0.3)));
+    results(&mut maker.graph, &scan, &operands);
+    let program = lowered("columns", &maker.graph, Options::default());
+    let inside = program.runs[program.loops[0].range()].iter().map(|run| &program.kernels[run.kernel.index()]);
+    let found: Vec<&Gemm> = inside.flat_map(|kernel| gemms(&kernel.body)).collect();
+    assert_eq!(found.len(), 2);
+    assert!(found.iter().all(|gemm| gemm.b.column == 1), "{found:?}");
+    check("columns", &maker, 1e-4);
+}
+
+/// Products of heads: summed over axes that do not lie side by side in memory.
+#[test]
+fn products_over_several_axes_are_wide() {
+    let o = Origin::default();
+    let mut maker = Maker::new(12);
+    let x = maker.float(&[3, 20, 24], |k| k.uniform(-1.0, 1.0));
+    let y = maker.float(&[3, 4, 20, 6], |k| k.uniform(-1.0, 1.0));
+    let w = maker.float(&[4, 6, 24], |k| k.uniform(-1.0, 1.0));
+    let graph = &mut maker.graph;
+    let gradient = graph.contract(x, y, &[], &[(0, 0), (1, 2)], o);
+    let heads = graph.contract(y, w, &[], &[(1, 0), (3, 1)], o);
+    let kept = graph.contract(y, y, &[(0, 0)], &[(3, 3), (1, 1)], o);
+    graph.figure("gradient", gradient);
+    graph.figure("heads", heads);
+    graph.figure("kept", kept);
+    let program = lowered("heads", graph, Options::default());
+    let wide: usize = program.kernels.iter().map(|kernel| gemms(&kernel.body).len()).sum();
+    assert_eq!(wide, 3);
+    check("heads", &maker, 1e-4);
 }
 
 /// Bytes of code of the kernels in the loop.

@@ -164,7 +164,7 @@ impl Checker<'_> {
 
     /// Whether two sizes are known and not equal. Names do not matter here: a layer's channels and those of its
     /// weights are two dims of which one is computed from the other.
-    fn differ(&self, a: &Dim, b: &Dim) -> bool {
+    fn unequal(&self, a: &Dim, b: &Dim) -> bool {
         let number = |dim: &Dim| self.program.atoms.resolve(dim).as_number();
         number(a).zip(number(b)).is_some_and(|(a, b)| a != b)
     }
@@ -208,7 +208,7 @@ impl Checker<'_> {
             return None;
         }
         let channels = w.shape[1].mul(&Dim::number(groups.0)).ok()?;
-        if self.differ(&channels, &x.shape[1]) {
+        if self.unequal(&channels, &x.shape[1]) {
             let (shown, have) = (self.show_type(&w), self.program.atoms.show(&x.shape[1]));
             let message = format!("weights {shown} with {} groups do not fit {have} channels", groups.0);
             self.error(Code::E0313, message, span);
@@ -238,7 +238,7 @@ impl Checker<'_> {
         if !self.divisible(&y.shape[1], groups, place) {
             return None;
         }
-        if self.differ(&w.shape[0], &y.shape[1]) {
+        if self.unequal(&w.shape[0], &y.shape[1]) {
             let (shown, have) = (self.show_type(&w), self.program.atoms.show(&y.shape[1]));
             self.error(Code::E0313, format!("weights {shown}, [in, out, ...], do not fit {have} channels"), span);
             return None;

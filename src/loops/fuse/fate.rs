@@ -10,7 +10,7 @@ use crate::loops::ir::Affine;
 
 use super::product::{Axes, Form, pair};
 use super::turns::reads_whole;
-use super::view::{is_row_major, operand_index, padded, row_major, strided};
+use super::view::{Strided, is_row_major, operand_index, padded, row_major, strided};
 
 /// What a node is to the lowering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,10 @@ impl Fates {
                 for (at, &operand) in node.operands.iter().enumerate().skip(scan.carries) {
                     self.force(graph, operand, reads_whole(&scan.body, SlotId(1 + at as u32)));
                     let view = strided(graph, &|value| self.layout(graph, value), operand);
-                    if view.is_none_or(|view| view.strides.iter().any(|&stride| stride < 0)) {
+                    // A matrix that lies by columns is laid by rows once, not read across in every turn.
+                    let captured = at >= scan.carries + scan.sequences;
+                    let across = |view: &Strided| captured && view.strides.last().is_some_and(|&stride| stride > 1);
+                    if view.is_none_or(|view| across(&view) || view.strides.iter().any(|&stride| stride < 0)) {
                         self.need(operand);
                     }
                 }
@@ -162,16 +165,24 @@ impl Fates {
         }
     }
 
-    /// Both operands of a wide product in memory, or the product as a plain nest if strides cannot express it.
+    /// Both operands of a wide product in memory, as copies where strides do not join the summed axes; the product is
+    /// a plain nest if even those do not.
     fn settle_product(&mut self, graph: &Graph, value: ValueId, node: &Node) {
+        let Some(axes) = Axes::of(graph, node) else { return };
         let (a, b) = pair(node);
-        self.force(graph, a, false);
-        self.force(graph, b, false);
-        let layout = |value| self.layout(graph, value);
-        let views = strided(graph, &layout, a).zip(strided(graph, &layout, b));
-        let joins = Axes::of(graph, node).zip(views).is_some_and(|(axes, (a, b))| axes.over_joins(graph, node, &a, &b));
-        if !joins {
-            self.class[value.index()] = Class::Reduce;
+        let sides: [(ValueId, fn(&(usize, usize)) -> usize); 2] = [(a, |pair| pair.0), (b, |pair| pair.1)];
+        for (operand, side) in sides {
+            let joins = |fates: &Fates| {
+                let view = strided(graph, &|value| fates.layout(graph, value), operand);
+                view.is_some_and(|view| axes.over_joins(graph, node, &view, side))
+            };
+            self.force(graph, operand, false);
+            if !joins(self) {
+                self.need(operand);
+            }
+            if !joins(self) {
+                self.class[value.index()] = Class::Reduce;
+            }
         }
     }
 

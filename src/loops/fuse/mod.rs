@@ -4,11 +4,12 @@
 //! have buffers of their own; [`super::plan`] then gives them places. Invariant:
 //! the kernels are a topological order of the groups, the groups of the graph.
 //!
-//! The way: `fate` decides what is stored, `group` puts roots into common nests
+//! The way: `arrange` lays out what wide products read, `fate` decides what is stored, `group` puts roots into common nests
 //! (with `domain` and `reads` to see what fits), `order` lays them in a row and
 //! bundles small ones, `emit`, `nest` and `wide` write statements, `tidy`
 //! joins loops, forms fma and cuts panels. `home` says where values lie, `turns`
 //! lowers the body of a scan by the same way.
+mod arrange;
 mod domain;
 mod emit;
 mod fate;
@@ -65,7 +66,7 @@ pub struct Carry {
 /// A message when an invariant of the lowering is broken: an internal error.
 pub fn fuse(graph: &Graph, fuse: bool) -> Result<Draft, String> {
     let mut draft = Draft::default();
-    let graph = separate_outputs(graph, false);
+    let graph = separate_outputs(&arrange::arrange(graph), false);
     let homes = lower(&graph, &Frame::default(), fuse, &mut draft)?;
     for output in &graph.outputs {
         let Some(home) = &homes[output.value.index()] else { continue };

@@ -113,13 +113,11 @@ impl Axes {
         if n == 1 { m == 1 || along_a } else { m == 1 && along_b }
     }
 
-    /// Whether the summed axes are one axis in both operands, as `gemm` needs.
-    pub fn over_joins(&self, graph: &Graph, node: &Node, a: &Strided, b: &Strided) -> bool {
+    /// Whether the summed axes are one axis in an operand, as `gemm` needs.
+    pub fn over_joins(&self, graph: &Graph, node: &Node, view: &Strided, side: fn(&(usize, usize)) -> usize) -> bool {
         let shape = &graph.ty(node.operands[0]).shape;
-        let run = |stride: &dyn Fn(&(usize, usize)) -> i64| -> Vec<(usize, i64)> {
-            self.over.iter().map(|pair| (shape[pair.0], stride(pair))).collect()
-        };
-        joined(&run(&|pair| a.strides[pair.0])).is_some() && joined(&run(&|pair| b.strides[pair.1])).is_some()
+        let run: Vec<_> = self.over.iter().map(|pair| (shape[pair.0], view.strides[side(pair)])).collect();
+        joined(&run).is_some()
     }
 }
 

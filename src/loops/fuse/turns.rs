@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::ir::{Const, DType, Graph, Op, Output, OutputKind, Scan, SlotId, Type, ValueId as NodeId};
 use crate::loops::ir::{Buffer, Mode, Place, Program, Turns};
 
+use super::arrange::arrange;
 use super::emit::{Emitter, plain};
 use super::home::{self, Frame, Home};
 use super::view::{flat, row_major};
@@ -71,6 +72,7 @@ impl Context<'_> {
             _ => Err(format!("{member} is no result of a scan")),
         };
         let scan = result_of(members[0])?.1;
+        let scan = Scan { body: arrange(&scan.body), ..(*scan).clone() };
         let wanted: Vec<usize> =
             members.iter().map(|&member| result_of(member).map(|(result, _)| result)).collect::<Result<_, _>>()?;
         let kept = (0..scan.carries).map(|carry| kept(&scan, carry, &wanted)).collect();
