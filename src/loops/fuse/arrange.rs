@@ -28,11 +28,14 @@ pub(super) fn arrange(graph: &Graph) -> Graph {
     arranger.to
 }
 
+/// A scan, by its address, and its operands.
+type Asked = (*const Scan, Vec<ValueId>);
+
 struct Arranger<'a> {
     from: &'a Graph,
     to: Graph,
     /// Scans by address and operands, so that siblings stay siblings: what they became, with all their operands.
-    scans: HashMap<(*const Scan, Vec<ValueId>), (Arc<Scan>, Vec<ValueId>)>,
+    scans: HashMap<Asked, (Arc<Scan>, Vec<ValueId>)>,
 }
 
 impl Arranger<'_> {

@@ -8,7 +8,7 @@
 use crate::ir::{Binary, Const, Graph, Node, Op, SlotId, Unary, ValueId};
 use crate::loops::ir::Affine;
 
-use super::product::{Axes, Form, pair};
+use super::product::{Axes, Form, Side, pair};
 use super::turns::reads_whole;
 use super::view::{Strided, is_row_major, operand_index, padded, row_major, strided};
 
@@ -170,7 +170,7 @@ impl Fates {
     fn settle_product(&mut self, graph: &Graph, value: ValueId, node: &Node) {
         let Some(axes) = Axes::of(graph, node) else { return };
         let (a, b) = pair(node);
-        let sides: [(ValueId, fn(&(usize, usize)) -> usize); 2] = [(a, |pair| pair.0), (b, |pair| pair.1)];
+        let sides: [(ValueId, Side); 2] = [(a, |pair| pair.0), (b, |pair| pair.1)];
         for (operand, side) in sides {
             let joins = |fates: &Fates| {
                 let view = strided(graph, &|value| fates.layout(graph, value), operand);

@@ -38,6 +38,9 @@ pub(super) struct Axes {
 /// Smaller products than this many multiply-adds are plain loop nests.
 const SMALL: usize = 8192;
 
+/// Which operand's axis of a pair: a's or b's.
+pub(super) type Side = fn(&(usize, usize)) -> usize;
+
 impl Axes {
     /// Of a `contract` node, `None` for any other.
     pub fn of(graph: &Graph, node: &Node) -> Option<Axes> {
@@ -114,7 +117,7 @@ impl Axes {
     }
 
     /// Whether the summed axes are one axis in an operand, as `gemm` needs.
-    pub fn over_joins(&self, graph: &Graph, node: &Node, view: &Strided, side: fn(&(usize, usize)) -> usize) -> bool {
+    pub fn over_joins(&self, graph: &Graph, node: &Node, view: &Strided, side: Side) -> bool {
         let shape = &graph.ty(node.operands[0]).shape;
         let run: Vec<_> = self.over.iter().map(|pair| (shape[pair.0], view.strides[side(pair)])).collect();
         joined(&run).is_some()
