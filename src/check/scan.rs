@@ -144,12 +144,12 @@ impl Checker<'_> {
                     }
                     None => 0,
                 };
-                Some(Walked::Rows(self.to_front(tensor, axis, span), axis))
+                Some(Walked::Rows(self.with_axis_in_front(tensor, axis, span), axis))
             }
         }
     }
 
-    fn to_front(&mut self, tensor: Tensor, axis: usize, span: Span) -> Tensor {
+    fn with_axis_in_front(&mut self, tensor: Tensor, axis: usize, span: Span) -> Tensor {
         let mut perm: Vec<usize> = (0..tensor.shape.len()).collect();
         perm.remove(axis);
         perm.insert(0, axis);

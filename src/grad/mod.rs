@@ -26,25 +26,26 @@ pub use rules::passes;
 /// A target may be any node: what does not go through it counts as constant.
 /// One that `of` does not depend on gets zeros (see [`reaches`]).
 pub fn grad(graph: &mut Graph, of: ValueId, wrt: &[ValueId]) -> Vec<ValueId> {
-    let reached = active(graph, of, wrt)[of.index()];
+    let (reached, first) = (active(graph, of, wrt)[of.index()], graph.nodes.len());
     let seeds: Vec<(ValueId, ValueId)> = match reached {
         true => vec![(of, graph.full_like(of, 1.0, derived(graph, of)))],
         false => Vec::new(),
     };
-    let found = pull(graph, &seeds, wrt);
+    let found = pull(graph, &seeds, wrt, first);
     let zeros = |(&target, adjoint): (&ValueId, Option<ValueId>)| {
         adjoint.unwrap_or_else(|| graph.full_like(target, 0.0, derived(graph, target)))
     };
     wrt.iter().zip(found).map(zeros).collect()
 }
 
-/// Appends the adjoints of `wrt` for the given cotangents of values; none where nothing arrives.
-fn pull(graph: &mut Graph, seeds: &[(ValueId, ValueId)], wrt: &[ValueId]) -> Vec<Option<ValueId>> {
+/// Appends the adjoints of `wrt` for the given cotangents of values; none where nothing arrives. Nodes from `first` on,
+/// the cotangents included, are the walk's own to name.
+fn pull(graph: &mut Graph, seeds: &[(ValueId, ValueId)], wrt: &[ValueId], first: usize) -> Vec<Option<ValueId>> {
     let Some(last) = seeds.iter().map(|(value, _)| *value).max() else { return vec![None; wrt.len()] };
     let mut walk = Walk {
         active: active(graph, last, wrt),
         adjoint: vec![None; last.index() + 1],
-        first: graph.nodes.len(),
+        first,
         scans: scans(graph, last),
     };
     for &(value, cotangent) in seeds.iter().filter(|(value, _)| walk.active[value.index()]) {

@@ -180,7 +180,7 @@ impl<'a> Plan<'a> {
             })
             .collect();
         let nodes: Vec<ValueId> = targets.iter().map(|(_, node)| *node).collect();
-        let found = super::pull(&mut self.body, &seeds, &nodes);
+        let found = super::pull(&mut self.body, &seeds, &nodes, scan.body.nodes.len());
         for ((slot, _), adjoint) in targets.into_iter().zip(found) {
             self.adjoints[slot] = match (self.adjoints[slot], adjoint) {
                 (Some(sum), Some(share)) => Some(self.body.add(sum, share, Origin::default())),

@@ -24,14 +24,22 @@ pub(super) fn hoist(mut graph: Graph) -> Graph {
     }
     in_bodies(&mut graph, hoist);
     // By the old body and the operands: its results.
-    let mut made: HashMap<(*const Scan, Vec<ValueId>), (Arc<Scan>, Vec<ValueId>)> = HashMap::new();
+    let mut made: HashMap<(*const Scan, Vec<ValueId>), Made> = HashMap::new();
     rewrite(graph, |graph, node| {
         let Op::Scan { scan, result } = &node.op else { return keep(graph, node) };
         let key = (Arc::as_ptr(scan), node.operands.clone());
-        let (_, results) =
-            made.entry(key).or_insert_with(|| (scan.clone(), split(graph, scan, &node.operands, node.origin)));
-        results.get(*result).copied().unwrap_or_else(|| keep(graph, node.clone()))
+        let made = made
+            .entry(key)
+            .or_insert_with(|| Made { results: split(graph, scan, &node.operands, node.origin), _old: scan.clone() });
+        made.results.get(*result).copied().unwrap_or_else(|| keep(graph, node.clone()))
     })
+}
+
+/// A scan done.
+struct Made {
+    results: Vec<ValueId>,
+    /// Kept, so that its address stays its own.
+    _old: Arc<Scan>,
 }
 
 /// The results of a scan whose products are taken out.

@@ -113,6 +113,9 @@ fn lines(curves: &mut Vec<Curve>, values: Values<'_>, (x, ys, by): (Option<&Seri
                     let (group, names) = values.groups(by);
                     for (at, name) in names.iter().enumerate() {
                         let own = points.iter().zip(&group).filter(|(_, group)| **group == at).map(|(point, _)| *point);
+                        // Without `x` each line begins at 0.
+                        let own =
+                            own.enumerate().map(|(row, point)| if x.is_some() { point } else { (row as f64, point.1) });
                         let label = if ys.len() > 1 { format!("{name}, {label}") } else { name.clone() };
                         curves.push(Curve { label, colour: curves.len(), points: own.collect(), key: Key::Line });
                     }
