@@ -53,7 +53,14 @@ fn products(table: &Table, peak: f64) {
     let mut fault = 0u32;
     // SAFETY: 64 bytes more than needed were allocated.
     let pack = unsafe { pack.as_mut_ptr().add(pack.as_ptr().align_offset(64)) };
-    let ctx = Ctx { gemm: table.gemm, fill: table.fill, scratch: std::ptr::null_mut(), pack, fault: &mut fault };
+    let ctx = Ctx {
+        gemm: table.gemm,
+        conv: table.conv,
+        fill: table.fill,
+        scratch: std::ptr::null_mut(),
+        pack,
+        fault: &mut fault,
+    };
     for &(m, n, k, a_transposed, b_transposed, what) in SHAPES {
         let a = vec![0.5f32; m * k];
         let b = vec![0.25f32; k * n];

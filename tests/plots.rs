@@ -48,7 +48,7 @@ fn draw(folder: &Path, format: &str) -> PathBuf {
         Err(Failure::Io(reason)) => panic!("{reason}"),
         Err(Failure::Wrong { diagnostics, .. }) => panic!("{diagnostics:#?}"),
     };
-    let options = RunOptions { out: out.clone(), ..RunOptions::default() };
+    let options = RunOptions { out: out.clone(), verify: true, ..RunOptions::default() };
     let mut reporter = Reporter::new(
         Style::Quiet,
         out.clone(),
