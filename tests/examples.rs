@@ -1,7 +1,8 @@
 //! Every program of `examples/` and `tests/course/` runs to its end, and so its
 //! assertions hold; small ones also in the interpreter. An example that takes long
 //! names in its header (`# Quick: epochs = 2, rows = 500`) the constants under which
-//! it runs here; the ignored test runs all of them in full and prints a table.
+//! it runs here, and one that shows a
+//! mistake the warning it gets (`# Warns: W0804`); the ignored test runs all of them in full and prints a table.
 //! Programs on real data run where the environment variable `NNC_DATA` names the
 //! folder of data sets.
 
@@ -64,8 +65,11 @@ fn runs(path: &Path, way: Way, full: bool) {
     let steps: u64 = ran.outcome.trains.iter().map(|train| train.steps).sum();
     let shown = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap_or(path);
     println!("{:<48} {steps:>8} steps {:>7.2} s", shown.display(), started.elapsed().as_secs_f64());
-    assert!(ran.warnings.is_empty(), "{}: {:?}", path.display(), ran.warnings);
     let text = std::fs::read_to_string(path).expect("it was read before");
+    // A program that shows a mistake says in its header what it is warned of.
+    let warned: Vec<&str> = ran.warnings.iter().map(|warning| warning.code.name()).collect();
+    let expected = text.lines().find_map(|line| line.strip_prefix("# Warns: ")).unwrap_or_default();
+    assert_eq!(warned.join(", "), expected, "{}: {:?}", path.display(), ran.warnings);
     assert!(text.starts_with("# "), "{} begins with what it shows", path.display());
     assert!(text.contains("\nassert ") || text.contains(" assert "), "{} asserts its result", path.display());
     assert!(text.contains("# Expected: "), "{} says what is expected", path.display());

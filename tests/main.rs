@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // Suites may panic.
 mod cli;
 mod counting;
+mod coverage;
 mod data;
 mod diag;
 mod docs;

@@ -50,6 +50,7 @@ impl Checker<'_> {
         self.open = true;
         self.open_body(id);
         self.open = false;
+        self.forget_open_consts();
         self.phase = phase;
         self.program.nodes.truncate(lengths.0);
         self.program.slots.truncate(lengths.1);

@@ -257,7 +257,18 @@ impl Checker<'_> {
         self.frames = frames;
         self.phase = phase;
         self.set_item(file, name, ItemValue::Value(value.clone()));
+        // What a definition's own check computes goes with it; known values hold nothing that could.
+        if self.open && !matches!(value, Value::Number(..) | Value::Bool(_) | Value::Text(_) | Value::Unknown) {
+            self.open_consts.push((file, name.to_string(), Rc::new(expr.clone())));
+        }
         value
+    }
+
+    /// Forgets the consts that a definition's own check computed.
+    pub(super) fn forget_open_consts(&mut self) {
+        for (file, name, expr) in std::mem::take(&mut self.open_consts) {
+            self.set_item(file, &name, ItemValue::Const(expr));
+        }
     }
 
     fn set_item(&mut self, file: usize, name: &str, value: ItemValue) {

@@ -254,6 +254,8 @@ struct Checker<'a> {
     tables: Vec<tables::Recorded>,
     /// A limit was reached: nothing more is worked out, so that a program cannot hang or eat all memory.
     exhausted: bool,
+    /// Consts that the check of a definition by itself computed: file, name, expression.
+    open_consts: Vec<(usize, String, Rc<crate::syntax::ast::Expr>)>,
     /// Work done again and again, expressions inside of each other, comparisons of names: see [`limits`].
     spent: limits::Spent,
     /// What the statements of each file bind, by name; made when an unknown name is first met.
@@ -327,6 +329,7 @@ impl<'a> Checker<'a> {
             loop_span: None,
             tables: Vec::new(),
             exhausted: false,
+            open_consts: Vec::new(),
             spent: limits::Spent::default(),
             bound: HashMap::new(),
             walked: Vec::new(),
