@@ -65,6 +65,7 @@ pub enum Intrinsic {
     CoreWindowMax,
     CoreWindowSum,
     CorePerAxis,
+    CoreAxis,
 }
 
 const WORDS: [(&str, Intrinsic); 35] = [
@@ -105,7 +106,7 @@ const WORDS: [(&str, Intrinsic); 35] = [
     ("decode", Intrinsic::Decode),
 ];
 
-const CORE: [(&str, Intrinsic); 12] = [
+const CORE: [(&str, Intrinsic); 13] = [
     ("pow", Intrinsic::CorePow),
     ("fill", Intrinsic::CoreFill),
     ("iota", Intrinsic::CoreIota),
@@ -118,6 +119,7 @@ const CORE: [(&str, Intrinsic); 12] = [
     ("window_max", Intrinsic::CoreWindowMax),
     ("window_sum", Intrinsic::CoreWindowSum),
     ("per_axis", Intrinsic::CorePerAxis),
+    ("axis", Intrinsic::CoreAxis),
 ];
 
 impl Intrinsic {
@@ -189,6 +191,7 @@ impl Intrinsic {
             }
             Intrinsic::CoreWindowMax | Intrinsic::CoreWindowSum => (&["x", "size", "stride", "padding", "dilation"], 2),
             Intrinsic::CorePerAxis => (&["value", "count"], 2),
+            Intrinsic::CoreAxis => (&["x", "along"], 2),
         }
     }
 }
@@ -257,6 +260,7 @@ impl Checker<'_> {
             Intrinsic::CoreWindowMax => self.window_call(&args, crate::ir::Fill::Lowest, span),
             Intrinsic::CoreWindowSum => self.window_call(&args, crate::ir::Fill::Zero, span),
             Intrinsic::CorePerAxis => self.per_axis_call(&args, span),
+            Intrinsic::CoreAxis => self.axis_call(&args),
             // Their arguments are not plain values; they are called elsewhere.
             Intrinsic::Grad | Intrinsic::Total => Value::Unknown,
         }

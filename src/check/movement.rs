@@ -236,7 +236,7 @@ impl Checker<'_> {
 
     pub(super) fn reverse(&mut self, args: &Args, span: Span) -> Value {
         match args[0].clone() {
-            Some((Value::List(items), _)) => {
+            Some((Value::List(items), _)) if args[1].is_none() => {
                 return Value::List(items.iter().rev().cloned().collect::<Vec<_>>().into());
             }
             Some((Value::Range(from, to), _)) if to - from <= super::limits::RANGE_LIMIT => {

@@ -129,6 +129,15 @@ impl Checker<'_> {
         Value::Tensor(result)
     }
 
+    /// `core.axis(x, along)`: the number of an axis, however it is named.
+    pub(super) fn axis_call(&mut self, args: &Args) -> Value {
+        let (Some((x, _)), Some((along, place))) = (self.tensor_arg(args, 0), &args[1]) else { return Value::Unknown };
+        match self.axis(along, &x, *place) {
+            Some(axis) => Value::int(axis as i64),
+            None => Value::Unknown,
+        }
+    }
+
     /// Axes that go: all, those `along`, or all but those to `keep`.
     pub(super) fn axes(
         &mut self,

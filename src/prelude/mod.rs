@@ -9,6 +9,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("attention.nn", include_str!("attention.nn")),
     ("recurrent.nn", include_str!("recurrent.nn")),
     ("images.nn", include_str!("images.nn")),
+    ("augment.nn", include_str!("augment.nn")),
     ("losses.nn", include_str!("losses.nn")),
     ("metrics.nn", include_str!("metrics.nn")),
     ("optimizers.nn", include_str!("optimizers.nn")),
