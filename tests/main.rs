@@ -16,6 +16,7 @@ mod ir;
 mod jit;
 mod jit_ops;
 mod kernels;
+mod library;
 mod loops;
 mod loops_text;
 mod lower;
