@@ -57,6 +57,7 @@ fn products(table: &Table, peak: f64) {
         gemm: table.gemm,
         conv: table.conv,
         fill: table.fill,
+        sort: table.sort,
         scratch: std::ptr::null_mut(),
         pack,
         fault: &mut fault,

@@ -373,6 +373,8 @@ fn metrics() {
                     ("balanced_accuracy", "balanced_accuracy(yes, t)"),
                     ("matthews", "matthews(yes, t)"),
                     ("log_loss", "bce(s, t)"),
+                    ("roc_auc", "auc_roc(s, t)"),
+                    ("average_precision", "average_precision(s, t)"),
                 ],
             ),
             "multiclass" => (
@@ -389,6 +391,7 @@ fn metrics() {
                     ("precision_weighted", "precision(s, t, average = \"weighted\")"),
                     ("recall_weighted", "recall(s, t, average = \"weighted\")"),
                     ("f1_weighted", "f1(s, t, average = \"weighted\")"),
+                    ("roc_auc_ovr_macro", "auc_roc(softmax(s), t)"),
                     ("top2_accuracy", "top_k_accuracy(s, t, k = 2)"),
                     ("confusion", "confusion(s, t)"),
                 ],
@@ -406,8 +409,28 @@ fn metrics() {
             got.truncate(expected.len());
             table.compare(&format!("{} {key}", case["name"].as_str().unwrap_or_default()), &got, &expected);
         }
+        if case["name"] == "binary" {
+            curves(&mut table, &case, &setup);
+        }
     }
-    table.check(25);
+    table.check(32);
+}
+
+/// The points of both curves; the library gives equal scores equal points, the reference one of them.
+fn curves(table: &mut Table, case: &Value, setup: &str) {
+    for (curve, [first, second], falling) in [("roc", ["fpr", "tpr"], true), ("pr", ["recall", "precision"], false)] {
+        let text =
+            format!("{setup}\nlet (a, b, at) = {curve}(s, t)\nfor i in 0..len(at) {{ print a[i], b[i], at[i] }}\n");
+        let mut points: Vec<Vec<f64>> = run(curve, &text).prints.iter().map(|line| numbers(line)).collect();
+        points.dedup_by(|one, other| one[2] == other[2]);
+        if !falling {
+            points.reverse();
+        }
+        for (column, key) in [first, second].into_iter().enumerate() {
+            let got: Vec<f64> = points.iter().map(|point| point[column]).collect();
+            table.compare(&format!("binary {curve} {key}"), &got, &floats(&case[curve][key]));
+        }
+    }
 }
 
 #[test]

@@ -96,9 +96,16 @@ fn run(
     buffers.iter_mut().for_each(|buffer| buffer.resize(buffer.len() + FENCE, FENCE_WORD));
     let pointers: Vec<*mut u8> = buffers.iter_mut().map(|buffer| buffer.as_mut_ptr().cast()).collect();
     let (mut scratch, mut fault) = (vec![0_u64; 8192], 0_u32);
-    let conv = nnc::kernels::conv::portable;
-    let ctx =
-        Ctx { gemm, conv, fill, scratch: scratch.as_mut_ptr().cast(), pack: std::ptr::null_mut(), fault: &mut fault };
+    let (conv, sort) = (nnc::kernels::conv::portable, nnc::kernels::sort::portable);
+    let ctx = Ctx {
+        gemm,
+        conv,
+        fill,
+        sort,
+        scratch: scratch.as_mut_ptr().cast(),
+        pack: std::ptr::null_mut(),
+        fault: &mut fault,
+    };
     let function = module.function(KernelId(0));
     for &(lo, hi) in panels {
         // SAFETY: the buffers are as long as the kernel's parameters say, and the module lives.
@@ -485,8 +492,16 @@ fn calls_get_their_panel() {
     let pointers: Vec<*mut u8> = memory.iter_mut().map(|buffer| buffer.as_mut_ptr().cast()).collect();
     let mut fault = 0;
     let (scratch, pack) = (std::ptr::null_mut(), std::ptr::null_mut());
-    let ctx =
-        Ctx { gemm: note_gemm, conv: nnc::kernels::conv::portable, fill: note_fill, scratch, pack, fault: &mut fault };
+    let sort = nnc::kernels::sort::portable;
+    let ctx = Ctx {
+        gemm: note_gemm,
+        conv: nnc::kernels::conv::portable,
+        fill: note_fill,
+        sort,
+        scratch,
+        pack,
+        fault: &mut fault,
+    };
     CALLS.lock().unwrap().clear();
     // SAFETY: the kernel only calls the two functions above.
     unsafe { module.function(KernelId(0))(pointers.as_ptr(), &ctx, 2, 4) };

@@ -6,4 +6,5 @@ mod gemm;
 mod guarded;
 mod machine;
 mod pool;
+mod sort;
 mod store;

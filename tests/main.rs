@@ -17,6 +17,7 @@ mod ir;
 mod jit;
 mod jit_ops;
 mod kernels;
+mod library;
 mod loops;
 mod loops_text;
 mod lower;

@@ -90,8 +90,15 @@ impl Compiled {
         pointers.push(output.as_mut_ptr().cast());
         let table = nnc::kernels::table();
         let (scratch, mut fault) = (std::ptr::null_mut(), 0u32);
-        let ctx =
-            Ctx { gemm: table.gemm, conv: table.conv, fill: table.fill, scratch, pack: scratch, fault: &mut fault };
+        let ctx = Ctx {
+            gemm: table.gemm,
+            conv: table.conv,
+            fill: table.fill,
+            sort: table.sort,
+            scratch,
+            pack: scratch,
+            fault: &mut fault,
+        };
         // SAFETY: the buffers have the lengths of the kernel's parameters, which need neither scratch nor packing.
         unsafe { self.0.function(KernelId(0))(pointers.as_ptr(), &ctx, 0, 0) };
     }

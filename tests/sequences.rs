@@ -1,19 +1,12 @@
-//! Attention and recurrent layers against values that PyTorch computed.
+//! Attention against values that PyTorch computed.
 //!
 //! As in the suite of golden values: each case is a program that uses the
 //! library as a user would. PyTorch keeps weights as [out, in] and stacks those
-//! of queries, keys and values (or of gates); the programs cut and turn them.
+//! of queries, keys and values; the programs cut and turn them.
 
 use super::golden::{Table, cases, floats, literal, off, run, setting, shape, with_gradients, worst};
 use serde_json::Value;
 use std::fmt::Write;
-
-/// Cases that have no program yet, each with its reason; all others must have one.
-const OPEN: [(&str, &str); 3] = [
-    ("rnn", "recurrent layers need `scan`"),
-    ("lstm", "recurrent layers need `scan`"),
-    ("gru", "recurrent layers need `scan`"),
-];
 
 /// A tensor of the case, transposed: [out, in] to [in, out].
 fn turned(tensor: &Value) -> Value {
@@ -106,12 +99,4 @@ fn attention() {
         table.add(name, worst(&run(name, &text)));
     }
     table.check(4);
-}
-
-#[test]
-fn recurrent() {
-    for case in cases("recurrent") {
-        let name = case["name"].as_str().expect("a name");
-        assert!(OPEN.iter().any(|(open, _)| *open == name), "{name} has no program");
-    }
 }

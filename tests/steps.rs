@@ -146,6 +146,10 @@ fn see(body: &[Stmt], reduced: &[ValueId], in_reduction: bool, touch: &mut impl 
                 [conv.a.0, conv.b.0, conv.c].into_iter().for_each(|param| touch(param, Touch::Wanted));
             }
             Stmt::Fill(fill) => touch(fill.param, Touch::Wanted),
+            Stmt::Sort(sort) => {
+                touch(sort.keys.param, Touch::Wanted);
+                touch(sort.order.param, Touch::Wanted);
+            }
         }
     }
 }

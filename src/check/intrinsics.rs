@@ -21,6 +21,8 @@ pub enum Intrinsic {
     Max,
     Min,
     Argmax,
+    Argsort,
+    Put,
     Shape,
     Size,
     Rank,
@@ -68,11 +70,13 @@ pub enum Intrinsic {
     CoreAxis,
 }
 
-const WORDS: [(&str, Intrinsic); 35] = [
+const WORDS: [(&str, Intrinsic); 37] = [
     ("sum", Intrinsic::Sum),
     ("max", Intrinsic::Max),
     ("min", Intrinsic::Min),
     ("argmax", Intrinsic::Argmax),
+    ("argsort", Intrinsic::Argsort),
+    ("put", Intrinsic::Put),
     ("shape", Intrinsic::Shape),
     ("size", Intrinsic::Size),
     ("rank", Intrinsic::Rank),
@@ -156,7 +160,8 @@ impl Intrinsic {
         match self {
             Intrinsic::Sum => (&["x", "along", "keep"], 1),
             Intrinsic::Max | Intrinsic::Min => (&["x", "y", "along", "keep"], 1),
-            Intrinsic::Argmax => (&["x", "along"], 1),
+            Intrinsic::Argmax | Intrinsic::Argsort => (&["x", "along"], 1),
+            Intrinsic::Put => (&["x", "value", "at", "along"], 3),
             Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len => (&["x"], 1),
             Intrinsic::Reshape => (&["x", "shape"], 2),
             Intrinsic::Transpose => (&["x", "order"], 1),
@@ -218,6 +223,8 @@ impl Checker<'_> {
             Intrinsic::Max => self.extremum(&args, false, span),
             Intrinsic::Min => self.extremum(&args, true, span),
             Intrinsic::Argmax => self.argmax(&args, span),
+            Intrinsic::Argsort => self.argsort(&args, span),
+            Intrinsic::Put => self.put(&args, span),
             Intrinsic::Shape => self.shape_of(&args, span),
             Intrinsic::Size => self.size_of(&args, span),
             Intrinsic::Rank => self.rank_of(&args, span),

@@ -138,6 +138,63 @@ impl Checker<'_> {
         }
     }
 
+    /// `argsort(x, along = ...)`: the places of the elements in rising order, NaN last.
+    pub(super) fn argsort(&mut self, args: &Args, span: Span) -> Value {
+        let Some((tensor, place)) = self.tensor_arg(args, 0) else { return Value::Unknown };
+        let Some(axis) = self.one_axis("argsort", &tensor, &args[1], span) else { return Value::Unknown };
+        let tensor = if tensor.elem == Elem::Bool { self.convert(tensor, Elem::Int, place) } else { tensor };
+        let shape = tensor.shape.clone();
+        Value::Tensor(self.op(Op::Argsort { axis }, &[tensor.node], Elem::Int, shape, span))
+    }
+
+    /// `put(x, value, at = i, along = ...)`: x with the value at one place of an axis.
+    pub(super) fn put(&mut self, args: &Args, span: Span) -> Value {
+        let Some((x, _)) = self.tensor_arg(args, 0) else { return Value::Unknown };
+        let (Some((value, value_place)), Some((at, at_place))) = (args[1].clone(), args[2].clone()) else {
+            return Value::Unknown;
+        };
+        let Some(axis) = self.one_axis("put", &x, &args[3], span) else { return Value::Unknown };
+        let mut shape = x.shape.clone();
+        shape.remove(axis);
+        let Some(value) = self.tensor_like(&value, &x.elem, value_place) else { return Value::Unknown };
+        let Some(value) = self.fit(value, &shape, value_place, "the value") else { return Value::Unknown };
+        let index = match &at {
+            Value::Number(..) => match self.whole(&at, "an index", at_place) {
+                Some(known) => self.constant(known as f64, &Elem::Int, at_place),
+                None => return Value::Unknown,
+            },
+            computed => match self.tensor(computed, at_place) {
+                Some(index) if matches!(index.elem, Elem::Int | Elem::Class(_)) && index.shape.is_empty() => index,
+                Some(index) => {
+                    let message = format!("an index is one int, this is {}", self.show_type(&index));
+                    return self.report(
+                        Diagnostic::new(Code::E0305, message, at_place).help("`int(...)` cuts off the fraction"),
+                    );
+                }
+                None => return Value::Unknown,
+            },
+        };
+        let (elem, shape, classes) = (x.elem.clone(), x.shape.clone(), x.classes.clone());
+        let result = self.op(Op::Put { axis }, &[x.node, value.node, index.node], elem, shape, span);
+        Value::Tensor(Tensor { classes, ..result })
+    }
+
+    /// The axis that `along` names; a tensor of one axis needs no name.
+    fn one_axis(&mut self, of: &str, x: &Tensor, along: &Option<(Value, Span)>, span: Span) -> Option<usize> {
+        match along {
+            Some((value, at)) => self.axis(value, x, *at),
+            None if x.shape.len() == 1 => Some(0),
+            None => {
+                let shown = self.show_type(x);
+                self.report(
+                    Diagnostic::new(Code::E0204, format!("`{of}` needs the axis: `along = ...`"), span)
+                        .here(format!("this is {shown}")),
+                );
+                None
+            }
+        }
+    }
+
     /// Axes that go: all, those `along`, or all but those to `keep`.
     pub(super) fn axes(
         &mut self,

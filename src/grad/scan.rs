@@ -454,6 +454,6 @@ fn cost_of(op: &Op) -> u32 {
         Op::Unslice { .. } | Op::Concat { .. } | Op::Unfold { .. } => 1,
         Op::Gather { .. } | Op::Sum { .. } | Op::MaxOf { .. } => 8,
         Op::Random { .. } | Op::Contract { .. } | Op::Conv { .. } | Op::Fold { .. } => 100,
-        Op::ScatterAdd { .. } | Op::Scan { .. } => 100,
+        Op::ScatterAdd { .. } | Op::Scan { .. } | Op::Put { .. } | Op::Argsort { .. } => 100,
     }
 }

@@ -91,6 +91,13 @@ fn rule(op: &Op, operands: &[&Type], slots: &[Slot]) -> Result<Type, String> {
             operands.iter().zip(&expected).try_for_each(|(operand, expected)| same(operand, expected))?;
             scan.result(*result)
         }
+        Op::Put { axis } => put(operands, *axis),
+        Op::Argsort { axis } => {
+            let [x] = exactly(operands)?;
+            expect(x, &[DType::F32, DType::I32])?;
+            in_range(*axis, x.rank())?;
+            Ok(Type::new(DType::I32, x.shape.clone()))
+        }
     }
 }
 
@@ -329,6 +336,16 @@ fn scatter_add(operands: &[&Type], axis: usize, size: usize) -> Result<Type, Str
     let mut shape = update.shape.clone();
     shape.splice(axis..end, [size]);
     Ok(Type::new(update.dtype, shape))
+}
+
+fn put(operands: &[&Type], axis: usize) -> Result<Type, String> {
+    let [x, value, index] = exactly(operands)?;
+    same(index, &Type::scalar(DType::I32))?;
+    in_range(axis, x.rank())?;
+    check(x.shape[axis] > 0, || format!("axis {axis} of {x} is empty"))?;
+    let wanted = Type::new(x.dtype, without(&x.shape, &[axis]));
+    same(value, &wanted)?;
+    Ok(x.clone())
 }
 
 /// The sizes of the axes that are not in `axes`, in order.

@@ -5,7 +5,7 @@
 use super::op::{Binary, Comparison, Op, Unary};
 
 /// Every op's name, in table order.
-pub const NAMES: [&str; 49] = [
+pub const NAMES: [&str; 51] = [
     "input",
     "const",
     "iota",
@@ -55,6 +55,8 @@ pub const NAMES: [&str; 49] = [
     "gather",
     "scatter_add",
     "scan",
+    "put",
+    "argsort",
 ];
 
 impl<D> Op<D> {
@@ -89,6 +91,8 @@ impl<D> Op<D> {
             Op::Gather { .. } => "gather",
             Op::ScatterAdd { .. } => "scatter_add",
             Op::Scan { .. } => "scan",
+            Op::Put { .. } => "put",
+            Op::Argsort { .. } => "argsort",
         }
     }
 }

@@ -71,6 +71,10 @@ pub enum Op<D = usize> {
     ScatterAdd { axis: usize, size: D },
     /// One result of a loop with the operands and results that [`Scan`] describes.
     Scan { scan: Arc<Scan>, result: usize },
+    /// (x, v, i): x with v at index i of `axis`; i is an i32 scalar (clamped), v has the shape of x without the axis.
+    Put { axis: usize },
+    /// The i32 indices that sort x along `axis`: ascending, NaN last, equal ones in their order.
+    Argsort { axis: usize },
 }
 
 /// Windows along one axis: element j of window o lies at o·step + j·dilation - lo of 0..n; elsewhere is padding.

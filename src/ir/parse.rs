@@ -159,6 +159,8 @@ fn op(name: &str, ty: &Type, operands: &[ValueId], graph: &Graph, cursor: &mut C
         }
         "gather" => Op::Gather { axis: cursor.attribute("axis")? },
         "scatter_add" => Op::ScatterAdd { axis: cursor.attribute("axis")?, size: cursor.attribute("size")? },
+        "put" => Op::Put { axis: cursor.attribute("axis")? },
+        "argsort" => Op::Argsort { axis: cursor.attribute("axis")? },
         other => return elementwise(other, operands, graph),
     })
 }

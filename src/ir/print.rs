@@ -142,6 +142,7 @@ fn attributes(op: &Op, bodies: &[&Arc<Scan>]) -> Vec<(&'static str, String)> {
             let number = bodies.iter().position(|known| Arc::ptr_eq(known, scan)).unwrap_or(bodies.len());
             vec![("body", format!("b{number}")), ("result", result.to_string())]
         }
+        Op::Put { axis } | Op::Argsort { axis } => vec![("axis", axis.to_string())],
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Ctx {
     pub conv: unsafe extern "C" fn(args: *const ConvArgs),
     /// Random numbers.
     pub fill: unsafe extern "C" fn(args: *const FillArgs),
+    /// The order of a row.
+    pub sort: unsafe extern "C" fn(args: *const SortArgs),
     /// This thread's scratch for kernels (64-byte aligned, [`SCRATCH_BYTES`]).
     pub scratch: *mut u8,
     /// This thread's packing space for `gemm` (64-byte aligned, [`PACK_BYTES`]).
@@ -107,4 +109,23 @@ pub struct FillArgs {
     pub step: u32,
     /// Counter.
     pub turn: u32,
+}
+
+/// Arguments of `sort`: `order[j·order_step]` becomes the place of the j-th of `keys` in rising order, NaN last, equal
+/// ones in their order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct SortArgs {
+    /// Read: f32 or i32.
+    pub keys: *const u32,
+    /// Written.
+    pub order: *mut i32,
+    /// Elements of both.
+    pub len: u64,
+    /// Keys from one to the next.
+    pub keys_step: i64,
+    /// Places from one to the next.
+    pub order_step: i64,
+    /// 1 if the keys are f32, 0 if i32.
+    pub float: u64,
 }

@@ -11,6 +11,7 @@ pub mod fill;
 pub mod gemm;
 pub mod measure;
 mod micro;
+pub mod sort;
 pub mod widen;
 
 use std::sync::OnceLock;
@@ -26,6 +27,8 @@ pub struct Table {
     pub conv: unsafe extern "C" fn(args: *const abi::ConvArgs),
     /// Random numbers; the same condition.
     pub fill: unsafe extern "C" fn(args: *const abi::FillArgs),
+    /// The order of a row.
+    pub sort: unsafe extern "C" fn(args: *const abi::SortArgs),
     /// `avx512`, `avx2` or `portable`.
     pub name: &'static str,
 }
@@ -43,12 +46,30 @@ pub fn variants() -> Vec<Table> {
     {
         let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
         if avx2 && is_x86_feature_detected!("avx512f") {
-            found.push(Table { gemm: gemm::avx512, conv: conv::avx512, fill: fill::avx2, name: "avx512" });
+            found.push(Table {
+                gemm: gemm::avx512,
+                conv: conv::avx512,
+                fill: fill::avx2,
+                sort: sort::portable,
+                name: "avx512",
+            });
         }
         if avx2 {
-            found.push(Table { gemm: gemm::avx2, conv: conv::avx2, fill: fill::avx2, name: "avx2" });
+            found.push(Table {
+                gemm: gemm::avx2,
+                conv: conv::avx2,
+                fill: fill::avx2,
+                sort: sort::portable,
+                name: "avx2",
+            });
         }
     }
-    found.push(Table { gemm: gemm::portable, conv: conv::portable, fill: fill::portable, name: "portable" });
+    found.push(Table {
+        gemm: gemm::portable,
+        conv: conv::portable,
+        fill: fill::portable,
+        sort: sort::portable,
+        name: "portable",
+    });
     found
 }

@@ -215,6 +215,8 @@ pub enum Stmt {
     Conv(Conv),
     /// Uniform random numbers. Not inside any loop over [`Range::Panel`] other than as whole rows; see [`Fill`].
     Fill(Fill),
+    /// The order of a row's elements. Not inside `vec`.
+    Sort(Sort),
 }
 
 /// A loop.
@@ -525,6 +527,28 @@ impl Arg {
         let moved: i64 = self.strides.iter().zip(turns).map(|(stride, turn)| stride * *turn as i64).sum();
         self.offset.wrapping_add_signed(moved as isize)
     }
+}
+
+/// `order[j]` = the place of the j-th of the keys in rising order, NaN last, equal ones in their order.
+#[derive(Clone, Debug)]
+pub struct Sort {
+    /// What is sorted, f32 or i32; read.
+    pub keys: Row,
+    /// i32; written.
+    pub order: Row,
+    /// Elements of both.
+    pub len: u64,
+}
+
+/// A row in a parameter: elements `start + j·step`.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Which parameter.
+    pub param: ParamId,
+    /// First element; may use variables of enclosing loops.
+    pub start: Affine,
+    /// Elements from one to the next.
+    pub step: i64,
 }
 
 impl Affine {

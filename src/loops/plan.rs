@@ -283,6 +283,10 @@ fn merge_params(kernel: &mut Kernel, gone: ParamId, left: ParamId) {
                     }
                 }
                 Stmt::Fill(fill) => fill.param = renamed(fill.param),
+                Stmt::Sort(sort) => {
+                    sort.keys.param = renamed(sort.keys.param);
+                    sort.order.param = renamed(sort.order.param);
+                }
             }
         }
     }
@@ -354,6 +358,10 @@ fn touches(kernel: &Kernel, param: ParamId) -> Vec<Touch<'_>> {
                     add(None, true, conv.c, *order);
                 }
                 Stmt::Fill(fill) => add(None, true, fill.param, *order),
+                Stmt::Sort(sort) => {
+                    add(None, false, sort.keys.param, *order);
+                    add(None, true, sort.order.param, *order);
+                }
                 Stmt::Loop(inner) => visit(&inner.body, param, Some(top), order, found),
             }
         }

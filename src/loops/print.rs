@@ -15,7 +15,7 @@ use std::fmt::Write;
 
 use super::ir::{
     Access, Affine, Arg, Buffer, Combine, Conv, Fill, Gemm, Kernel, KernelId, Loop, LoopKind, Matrix, Mode, Order,
-    ParamId, Place, Program, Range, Reduce, ScalarOp, Stmt, ValueId,
+    ParamId, Place, Program, Range, Reduce, Row, ScalarOp, Stmt, ValueId,
 };
 use crate::ir::{DType, Origin, Window};
 use crate::source::{SourceMap, Span};
@@ -124,6 +124,10 @@ impl Printer<'_> {
                     let text = self.fill(fill);
                     self.line(&text, None);
                 }
+                Stmt::Sort(sort) => {
+                    let text = format!("sort {}: {} = {}", sort.len, self.row(&sort.order), self.row(&sort.keys));
+                    self.line(&text, None);
+                }
             }
         }
     }
@@ -223,6 +227,10 @@ impl Printer<'_> {
             operand(conv.b),
             conv.windows.iter().map(window).collect::<Vec<_>>().join(", ")
         )
+    }
+
+    fn row(&self, row: &Row) -> String {
+        format!("{}[{}; {}]", self.param(row.param), affine(&row.start), row.step)
     }
 
     fn fill(&self, fill: &Fill) -> String {

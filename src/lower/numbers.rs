@@ -82,6 +82,8 @@ impl Sizes<'_> {
             }
             Op::Gather { axis } => Op::Gather { axis: *axis },
             Op::ScatterAdd { axis, size } => Op::ScatterAdd { axis: *axis, size: self.size(size)? },
+            Op::Put { axis } => Op::Put { axis: *axis },
+            Op::Argsort { axis } => Op::Argsort { axis: *axis },
         })
     }
 }

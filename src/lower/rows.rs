@@ -234,7 +234,9 @@ impl Rule<'_> {
             | Op::MaxOf { .. }
             | Op::Contract { .. }
             | Op::Gather { .. }
-            | Op::Scan { .. } => false,
+            | Op::Scan { .. }
+            | Op::Put { .. }
+            | Op::Argsort { .. } => false,
         }
     }
 
@@ -289,6 +291,8 @@ impl Rule<'_> {
             Op::ScatterAdd { axis, .. } => self.scattered(node, *axis, operands),
             // A loop of the typed tree is not a plain op.
             Op::Scan { .. } => None,
+            Op::Put { axis } => self.put(*axis, operands),
+            Op::Argsort { axis: sorted } => self.common(operands).filter(|axis| axis != sorted),
         };
         axis.map_or(Rows::Rest, |axis| self.along(axis, node))
     }
@@ -344,6 +348,16 @@ impl Rule<'_> {
             (Rows::Free, Rows::Along(index)) => Some(axis + index),
             (Rows::Along(rows), Rows::Free) if *rows < axis => Some(*rows),
             (Rows::Along(rows), Rows::Free) if *rows > axis => Some(rows - 1 + self.rank(node, 1)),
+            _ => None,
+        }
+    }
+
+    /// Row by row where the same place of every row is set.
+    fn put(&self, axis: usize, operands: &[Rows]) -> Option<usize> {
+        match operands {
+            [Rows::Along(x), Rows::Along(value), Rows::Free] if *x != axis => {
+                (*value == x - usize::from(*x > axis)).then_some(*x)
+            }
             _ => None,
         }
     }

@@ -79,6 +79,7 @@ fn attributes(op: &Op, hasher: &mut impl Hasher) {
         Op::Contract { batch, over } => (batch, over).hash(hasher),
         Op::ScatterAdd { axis, size } => (axis, size).hash(hasher),
         Op::Scan { scan, result } => (scan.turns, scan.reverse, scan.body.nodes.len(), result).hash(hasher),
+        Op::Put { axis } | Op::Argsort { axis } => axis.hash(hasher),
     }
 }
 

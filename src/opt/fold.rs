@@ -75,6 +75,7 @@ fn splat_of(graph: &Graph, node: &Node) -> Option<Const> {
         Op::Input(_) | Op::Const { .. } | Op::Iota { .. } | Op::Random { .. } => None,
         Op::Unslice { .. } | Op::Sum { .. } | Op::Contract { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => None,
         Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } => None,
+        Op::Put { .. } | Op::Argsort { .. } => None,
     }
 }
 

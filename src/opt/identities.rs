@@ -32,7 +32,7 @@ pub(super) fn simpler(graph: &mut Graph, node: &Node) -> Option<ValueId> {
         }
         Op::Concat { .. } | Op::Sum { .. } | Op::MaxOf { .. } | Op::Contract { .. } => None,
         Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } => None,
-        Op::Gather { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => None,
+        Op::Gather { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } | Op::Put { .. } | Op::Argsort { .. } => None,
     }
 }
 

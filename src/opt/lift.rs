@@ -103,7 +103,7 @@ fn liftable(op: &Op) -> bool {
         Op::And | Op::Or | Op::Not | Op::Select | Op::Convert(_) | Op::StopGradient => true,
         Op::Broadcast { .. } | Op::Reshape { .. } | Op::Transpose { .. } | Op::Slice { .. } | Op::Concat { .. } => true,
         Op::Sum { .. } | Op::MaxOf { .. } | Op::Contract { .. } => true,
-        Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } => false,
+        Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } | Op::Put { .. } | Op::Argsort { .. } => false,
         Op::Random { .. } | Op::Unslice { .. } | Op::Gather { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => false,
     }
 }
@@ -132,7 +132,7 @@ pub(super) fn lifted_move(op: &Op, turns: usize) -> Op {
         Op::Unslice { .. } | Op::Contract { .. } | Op::Gather { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => {
             op.clone()
         }
-        Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } => op.clone(),
+        Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } | Op::Put { .. } | Op::Argsort { .. } => op.clone(),
     }
 }
 

@@ -26,7 +26,13 @@ pub(super) fn simpler(graph: &mut Graph, node: &Node) -> Option<ValueId> {
         Op::Compare(_) | Op::And | Op::Or | Op::Not | Op::Select | Op::Convert(_) | Op::StopGradient => None,
         Op::Unfold { axis, window, .. } if tiles(window) => Some(unfold_tiles(graph, node, *axis, window)),
         Op::Fold { axis, window } if tiles(window) => Some(fold_tiles(graph, node, *axis, window)),
-        Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } | Op::ScatterAdd { .. } | Op::Scan { .. } => None,
+        Op::Unfold { .. }
+        | Op::Fold { .. }
+        | Op::Conv { .. }
+        | Op::ScatterAdd { .. }
+        | Op::Scan { .. }
+        | Op::Put { .. }
+        | Op::Argsort { .. } => None,
     }
 }
 

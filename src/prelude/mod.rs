@@ -3,6 +3,7 @@
 /// Its texts, by name.
 pub const FILES: &[(&str, &str)] = &[
     ("math.nn", include_str!("math.nn")),
+    ("order.nn", include_str!("order.nn")),
     ("init.nn", include_str!("init.nn")),
     ("activations.nn", include_str!("activations.nn")),
     ("layers.nn", include_str!("layers.nn")),

@@ -424,6 +424,7 @@ fn contexts(threads: usize) -> (Box<[Ctx]>, Arena, Box<AtomicU32>) {
                 gemm: kernels.gemm,
                 conv: kernels.conv,
                 fill: kernels.fill,
+                sort: kernels.sort,
                 scratch,
                 // SAFETY: as above.
                 pack: unsafe { scratch.add(SCRATCH_BYTES) },

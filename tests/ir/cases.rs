@@ -59,6 +59,8 @@ pub fn table() -> Vec<Op> {
         Op::Gather { axis: 0 },
         Op::ScatterAdd { axis: 0, size: 1 },
         Op::Scan { scan: std::sync::Arc::new(scans::nothing()), result: 0 },
+        Op::Put { axis: 0 },
+        Op::Argsort { axis: 0 },
     ];
     table.extend(Unary::ALL.map(Op::Unary));
     table.extend(Binary::ALL.map(Op::Binary));
@@ -99,6 +101,8 @@ pub fn cases_of(op: &Op) -> Vec<Case> {
         Op::Gather { .. } => SIZES.iter().flat_map(|&n| gather(n)).collect(),
         Op::ScatterAdd { .. } => SIZES.iter().flat_map(|&n| scatter_add(n)).collect(),
         Op::Scan { .. } => SIZES.iter().flat_map(|&n| scans::cases(n)).collect(),
+        Op::Put { .. } => SIZES.iter().flat_map(|&n| put(n)).collect(),
+        Op::Argsort { .. } => SIZES.iter().flat_map(|&n| argsort(n)).collect(),
     }
 }
 
@@ -508,5 +512,38 @@ fn scatter_add(n: usize) -> Vec<Case> {
         case(&[2, n, 3], &[n], 1, 4),
         case(&[2, 3], &[2, 3], 0, n),
         case(&[4], &[], 0, n),
+    ]
+}
+
+fn put(n: usize) -> Vec<Case> {
+    let case = |x: &[usize], axis: usize| {
+        let mut maker = Maker::new(23);
+        let index = index(&mut maker, &[], x[axis]);
+        let mut shape = x.to_vec();
+        shape.remove(axis);
+        let x = maker.smooth(x, |k| k.uniform(-2.0, 2.0));
+        let value = maker.smooth(&shape, |k| k.uniform(-2.0, 2.0));
+        maker.finish(Op::Put { axis }, &[x, value, index])
+    };
+    vec![case(&[n], 0), case(&[n, 3], 0), case(&[2, n], 1), case(&[2, 3, n], 1), case(&[3, n, 2], 1)]
+}
+
+/// Numbers with ties, floats and integers, along every axis.
+fn argsort(n: usize) -> Vec<Case> {
+    let case = |x: &[usize], axis: usize, float: bool| {
+        let mut maker = Maker::new(24);
+        let x = if float {
+            maker.float(x, |k| (k.below(5) as f64 - 2.0) / 2.0)
+        } else {
+            maker.int(x, |k| k.below(5) as i32 - 2)
+        };
+        maker.finish(Op::Argsort { axis }, &[x])
+    };
+    vec![
+        case(&[n], 0, true),
+        case(&[n], 0, false),
+        case(&[3, n], 1, true),
+        case(&[n, 3], 0, true),
+        case(&[2, n, 3], 1, false),
     ]
 }

@@ -144,6 +144,12 @@ fn errors(node: &Node, operands: &[&Bounded], value: &[f64]) -> Vec<f64> {
         Op::Fold { .. } => sums(node, operands),
         Op::Sum { .. } => sums(node, operands),
         Op::ScatterAdd { .. } => sums(node, operands),
+        Op::Put { .. } => moved(node, &[Part::error(operands[0]), Part::error(operands[1]), Part::value(operands[2])]),
+        // Keys that are exact have one order.
+        Op::Argsort { .. } => {
+            let exact = operands[0].error.iter().all(|error| *error == 0.0);
+            vec![if exact { 0.0 } else { f64::INFINITY }; len]
+        }
         Op::Contract { .. } | Op::Conv { .. } => products(node, operands),
         Op::Scan { scan, result } => scanned(scan, *result, operands),
     }

@@ -86,6 +86,7 @@ fn check(table: &Table, case: Case, at_end: bool) {
         gemm: table.gemm,
         conv: table.conv,
         fill: table.fill,
+        sort: table.sort,
         scratch: std::ptr::null_mut(),
         pack,
         fault: &mut fault,

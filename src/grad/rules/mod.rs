@@ -30,6 +30,7 @@ fn blocks(op: &Op) -> bool {
         Op::Unfold { .. } | Op::Fold { .. } | Op::Conv { .. } => false,
         Op::Sum { .. } | Op::MaxOf { .. } | Op::Contract { .. } | Op::Gather { .. } | Op::ScatterAdd { .. } => false,
         Op::Scan { .. } => false,
+        Op::Put { .. } | Op::Argsort { .. } => false,
     }
 }
 
@@ -60,6 +61,9 @@ pub(super) fn adjoint(graph: &mut Graph, y: ValueId, g: ValueId, k: usize, origi
         Op::ScatterAdd { axis, .. } => Some(movement::scatter_add(&mut cx, *axis)),
         // Its results are differentiated together, by the walk.
         Op::Scan { .. } => None,
+        Op::Put { axis } => Some(movement::put(&mut cx, *axis, k)),
+        // Its result is whole numbers, through which nothing passes.
+        Op::Argsort { .. } => None,
         Op::Sum { axes } => Some(reduce::sum(&mut cx, axes)),
         Op::MaxOf { axes } => Some(reduce::max_of(&mut cx, axes)),
         Op::Contract { batch, over } => Some(reduce::contract(&mut cx, batch, over, k)),

@@ -61,3 +61,13 @@ pub(super) fn gather(cx: &mut Context<'_>, axis: usize) -> ValueId {
 pub(super) fn scatter_add(cx: &mut Context<'_>, axis: usize) -> ValueId {
     cx.push(Op::Gather { axis }, &[cx.g, cx.operands[1]])
 }
+
+/// What was put there has no x in it, and the rest no v.
+pub(super) fn put(cx: &mut Context<'_>, axis: usize, k: usize) -> ValueId {
+    let index = cx.operands[2];
+    if k == 1 {
+        return cx.push(Op::Gather { axis }, &[cx.g, index]);
+    }
+    let nothing = cx.graph.full_like(cx.operands[1], 0.0, cx.origin);
+    cx.push(Op::Put { axis }, &[cx.g, nothing, index])
+}

@@ -140,6 +140,8 @@ fn evaluate<F: Real>(node: &Node, operands: &[&Array<F>], inputs: &[Array<F>]) -
         Op::Gather { axis } => reduce::gather(operands[0], operands[1], *axis),
         Op::ScatterAdd { axis, size } => reduce::scatter_add(operands[0], operands[1], *axis, *size),
         Op::Scan { scan, result } => scan::scan(scan, operands).swap_remove(*result),
+        Op::Put { axis } => reduce::put(operands[0], operands[1], operands[2], *axis),
+        Op::Argsort { axis } => reduce::argsort(operands[0], *axis),
     }
 }
 

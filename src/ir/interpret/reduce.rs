@@ -1,6 +1,8 @@
 //! Reductions, products and indexed reads: sums run in f64 in element order
 //! and are rounded once; integers wrap.
 
+use std::cmp::Ordering;
+
 use ndarray::{Array3, ArrayD, Axis, IxDyn};
 
 use super::array::{Array, Real, SliceShape};
@@ -104,6 +106,43 @@ fn scattered<T: Copy + Default>(
         target[axis + 1..shape.len()].copy_from_slice(&at[end..]);
         let sum = &mut result[&target[..shape.len()]];
         *sum = add(*sum, *value);
+    }
+    result
+}
+
+pub(super) fn put<F: Real>(x: &Array<F>, value: &Array<F>, index: &Array<F>, axis: usize) -> Array<F> {
+    fn put<T: Clone>(x: &ArrayD<T>, value: &ArrayD<T>, axis: usize, at: usize) -> ArrayD<T> {
+        let mut result = x.clone();
+        result.index_axis_mut(Axis(axis), at).assign(value);
+        result
+    }
+    let at = clamped(index.int().iter().next().copied().unwrap_or_default(), x.shape()[axis]);
+    match (x, value) {
+        (Array::Float(x), Array::Float(value)) => Array::Float(put(x, value, axis, at)),
+        (Array::Int(x), Array::Int(value)) => Array::Int(put(x, value, axis, at)),
+        (Array::Bool(x), Array::Bool(value)) => Array::Bool(put(x, value, axis, at)),
+        (Array::Float(_) | Array::Int(_) | Array::Bool(_), _) => unreachable!("the shape rule wants one type"),
+    }
+}
+
+pub(super) fn argsort<F: Real>(x: &Array<F>, axis: usize) -> Array<F> {
+    match x {
+        Array::Float(x) => Array::Int(order(x, axis, |a, b| {
+            let (a, b) = (a.wide(), b.wide());
+            a.is_nan().cmp(&b.is_nan()).then(a.partial_cmp(&b).unwrap_or(Ordering::Equal))
+        })),
+        Array::Int(x) => Array::Int(order(x, axis, |a, b| a.cmp(&b))),
+        Array::Bool(_) => unreachable!("the shape rule refuses bool"),
+    }
+}
+
+/// For each lane the places of its elements in rising order; equal ones keep their order.
+fn order<T: Copy>(x: &ArrayD<T>, axis: usize, compare: impl Fn(T, T) -> Ordering) -> ArrayD<i32> {
+    let mut result = ArrayD::from_elem(x.raw_dim(), 0);
+    for (from, mut to) in x.lanes(Axis(axis)).into_iter().zip(result.lanes_mut(Axis(axis))) {
+        let mut places: Vec<usize> = (0..from.len()).collect();
+        places.sort_by(|&a, &b| compare(from[a], from[b]));
+        to.iter_mut().zip(places).for_each(|(to, place)| *to = place as i32);
     }
     result
 }

@@ -9,8 +9,9 @@ use cranelift_codegen::ir::{
 };
 
 use super::Emitter;
-use crate::kernels::abi::{ConvArgs, Ctx, FillArgs, GemmArgs};
-use crate::loops::ir::{Conv, Fill, Gemm, Matrix, ParamId, Range};
+use crate::ir::DType;
+use crate::kernels::abi::{ConvArgs, Ctx, FillArgs, GemmArgs, SortArgs};
+use crate::loops::ir::{Conv, Fill, Gemm, Matrix, ParamId, Range, Row, Sort};
 
 impl Emitter<'_, '_> {
     /// C = A · B, all of it or the panel's rows.
@@ -95,6 +96,27 @@ impl Emitter<'_, '_> {
         ];
         let arguments = self.structure(size_of::<FillArgs>(), &fields);
         self.call(offset_of!(Ctx, fill), &[arguments]);
+    }
+
+    /// The order of a row.
+    pub(super) fn sort(&mut self, sort: &Sort) {
+        let dtype = self.kernel.params[sort.keys.param.index()].dtype;
+        let fields = [
+            (offset_of!(SortArgs, keys), self.row(&sort.keys)),
+            (offset_of!(SortArgs, order), self.row(&sort.order)),
+            (offset_of!(SortArgs, len), self.word(sort.len as i64)),
+            (offset_of!(SortArgs, keys_step), self.word(sort.keys.step)),
+            (offset_of!(SortArgs, order_step), self.word(sort.order.step)),
+            (offset_of!(SortArgs, float), self.word(i64::from(dtype == DType::F32))),
+        ];
+        let arguments = self.structure(size_of::<SortArgs>(), &fields);
+        self.call(offset_of!(Ctx, sort), &[arguments]);
+    }
+
+    fn row(&mut self, row: &Row) -> Value {
+        let start = self.affine(&row.start, 0);
+        let bytes = self.scaled(start, 4);
+        self.builder.ins().iadd(self.params[row.param.index()], bytes)
     }
 
     /// Address of a matrix' first element; for a panel, of its first row.

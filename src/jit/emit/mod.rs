@@ -160,6 +160,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 Stmt::Gemm(gemm) => self.gemm(gemm),
                 Stmt::Conv(conv) => self.conv(conv),
                 Stmt::Fill(fill) => self.fill(fill),
+                Stmt::Sort(sort) => self.sort(sort),
             }
             ordinal += walk::size(statement);
         }

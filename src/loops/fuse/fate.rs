@@ -161,6 +161,7 @@ impl Fates {
                 }
             }
             (Op::Gather { .. } | Op::Unslice { .. }, Class::Map) => self.force(graph, node.operands[0], false),
+            (Op::Argsort { .. }, _) => self.force(graph, node.operands[0], false),
             _ => {}
         }
     }
@@ -280,6 +281,8 @@ pub(super) fn op_cost(op: &Op) -> u32 {
         Op::Binary(Binary::Add | Binary::Sub | Binary::Mul | Binary::Max | Binary::Min) => 1,
         Op::Gather { .. } | Op::ScatterAdd { .. } => 8,
         Op::Scan { .. } => 12,
+        Op::Put { .. } => 1,
+        Op::Argsort { .. } => 12,
     }
 }
 
@@ -318,6 +321,7 @@ fn class(graph: &Graph, node: &Node) -> Class {
         },
         Op::Random { .. } | Op::Unslice { .. } | Op::Concat { .. } | Op::ScatterAdd { .. } => Class::Own,
         Op::Fold { .. } | Op::Conv { .. } | Op::Scan { .. } => Class::Own,
+        Op::Put { .. } | Op::Argsort { .. } => Class::Own,
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::ir::{DType, Origin, ValueId as NodeId};
 use crate::loops::ir::{
     Access, Affine, Arg, Conv, Cost, Fill, Gemm, Kernel, Loop, LoopKind, Mode, Param, ParamId, Range, Reduce, ScalarOp,
-    Stmt, ValueId, ValueInfo, VarId,
+    Sort, Stmt, ValueId, ValueInfo, VarId,
 };
 
 /// An open loop, or the kernel itself.
@@ -177,6 +177,11 @@ impl Scope {
     /// Random numbers, here.
     pub fn fill(&mut self, fill: Fill) {
         self.here().push(Stmt::Fill(fill));
+    }
+
+    /// The order of a row, here.
+    pub fn sort(&mut self, sort: Sort) {
+        self.here().push(Stmt::Sort(sort));
     }
 
     /// The value of a node at an index, if it was computed in an open level.

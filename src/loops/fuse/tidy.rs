@@ -137,6 +137,10 @@ fn each_affine(body: &mut [Stmt], see: &mut dyn FnMut(&mut Affine)) {
                 see(&mut gemm.b.start);
                 see(&mut gemm.c.start);
             }
+            Stmt::Sort(sort) => {
+                see(&mut sort.keys.start);
+                see(&mut sort.order.start);
+            }
         }
     }
 }
@@ -156,7 +160,7 @@ fn count_uses(body: &[Stmt]) -> HashMap<ValueId, usize> {
                     found.reduces.iter().flat_map(|reduce| reduce.combine.operands()).for_each(&mut add);
                     inner.push(found);
                 }
-                Stmt::Gemm(_) | Stmt::Conv(_) => {}
+                Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Sort(_) => {}
                 Stmt::Fill(fill) => [fill.seed, fill.step, fill.turn].into_iter().for_each(&mut add),
             }
         }
@@ -197,7 +201,7 @@ fn form_fma(body: &mut Vec<Stmt>, uses: &HashMap<ValueId, usize>, kernel: &Kerne
                 form_fma(&mut inner.body, uses, kernel);
                 gone.extend(inner.reduces.iter_mut().filter_map(|reduce| product_sum(reduce, &mut inner.body, uses)));
             }
-            Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) => {}
+            Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => {}
         }
     }
     body.retain(|stmt| !matches!(stmt, Stmt::Let { value, .. } if gone.contains(value)));
@@ -244,6 +248,8 @@ fn work(body: &[Stmt]) -> u64 {
             }
             Stmt::Conv(conv) => conv.flops(),
             Stmt::Fill(fill) => fill.len * 12,
+            // About n·log2(n) comparisons, each of which jumps about.
+            Stmt::Sort(sort) => sort.len * (64 - sort.len.leading_zeros() as u64) * 8,
         };
     }
     sum
@@ -294,7 +300,7 @@ fn cut_panels(kernel: &mut Kernel) {
             Stmt::Loop(found) => found.range = Range::Panel,
             Stmt::Gemm(gemm) => gemm.m = Range::Panel,
             Stmt::Conv(conv) => conv.rows = Range::Panel,
-            Stmt::Fill(_) | Stmt::Let { .. } | Stmt::Store { .. } => {}
+            Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Let { .. } | Stmt::Store { .. } => {}
         }
     }
     kernel.par = Some(Par { extent, by });
@@ -315,7 +321,7 @@ fn product_work(stmt: &Stmt) -> f64 {
             let count = if let Range::Count(count) = found.range { count } else { 1 };
             count as f64 * found.body.iter().map(product_work).sum::<f64>()
         }
-        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Fill(_) => 0.0,
+        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Fill(_) | Stmt::Sort(_) => 0.0,
     }
 }
 
@@ -325,7 +331,7 @@ fn common_extent(body: &[Stmt]) -> Option<(u64, u64)> {
     for stmt in body {
         let (extent, step) = match stmt {
             Stmt::Let { .. } => continue,
-            Stmt::Store { .. } => return None,
+            Stmt::Store { .. } | Stmt::Sort(_) => return None,
             Stmt::Loop(Loop { kind, range: Range::Count(count), reduces, .. }) if reduces.is_empty() => {
                 (*count, if *kind == LoopKind::Vec { 64 } else { 1 })
             }

@@ -99,7 +99,9 @@ pub(super) fn operand_index(graph: &Graph, node: &Node, index: &[Affine]) -> Opt
         | Op::Conv { .. }
         | Op::Gather { .. }
         | Op::ScatterAdd { .. }
-        | Op::Scan { .. } => None,
+        | Op::Scan { .. }
+        | Op::Put { .. }
+        | Op::Argsort { .. } => None,
     }
 }
 

@@ -5,7 +5,9 @@
 //! only the row it works on, so both may run over one panel.
 
 use crate::ir::{DType, Face, Node, Op, ValueId as NodeId, Window};
-use crate::loops::ir::{Access, Affine, Conv, Fill, Gemm, Guard, Indirect, LoopKind, Matrix, Mode, Range, ScalarOp};
+use crate::loops::ir::{
+    Access, Affine, Conv, Fill, Gemm, Guard, Indirect, LoopKind, Matrix, Mode, Range, Row, ScalarOp, Sort,
+};
 
 use super::emit::{Emitter, plain};
 use super::group::Group;
@@ -130,6 +132,11 @@ impl Emitter<'_> {
                 self.zeros(id)?;
                 self.scatter(id, node, *axis, *size)
             }
+            Op::Put { axis } => {
+                self.laid(id, node.operands[0], &vec![0; node.ty.rank()], &vec![1; node.ty.rank()])?;
+                self.put(id, node, *axis)
+            }
+            Op::Argsort { axis } => self.argsort(id, node, *axis),
             _ => Err(format!("{id} has no kernel of its own")),
         }
     }
@@ -267,6 +274,49 @@ impl Emitter<'_> {
             });
         }
         (index, opened)
+    }
+
+    /// Stores v into `id` at the index that memory holds.
+    fn put(&mut self, id: NodeId, node: &Node, axis: usize) -> Result<(), String> {
+        let which = self.value(node.operands[2], &[])?;
+        let shape = self.graph.ty(node.operands[1]).shape.clone();
+        if shape.contains(&0) {
+            return Ok(());
+        }
+        let (index, opened) = self.loops(&shape);
+        let value = self.value(node.operands[1], &index)?;
+        let mut place = index;
+        place.insert(axis, Affine::default());
+        let strides = row_major(&node.ty.shape);
+        let param = self.param(id, Mode::Out)?;
+        let access = Access {
+            indirect: Some(Indirect { value: which, stride: strides[axis], bound: node.ty.shape[axis] as i64 }),
+            ..plain(param, super::view::flat(&place, &strides))
+        };
+        self.scope.store(access, value);
+        (0..opened).for_each(|_| self.scope.close(Vec::new()));
+        Ok(())
+    }
+
+    /// One call for each row along the axis.
+    fn argsort(&mut self, id: NodeId, node: &Node, axis: usize) -> Result<(), String> {
+        if node.ty.shape.contains(&0) {
+            return Ok(());
+        }
+        let view = self.strided(node.operands[0])?;
+        let mut opened = 0;
+        let mut index = Vec::new();
+        for (at, &size) in node.ty.shape.iter().enumerate() {
+            index.push(if at == axis { Affine::default() } else { self.counter(size, &mut opened) });
+        }
+        let strides = row_major(&node.ty.shape);
+        let row = |param, start, step| Row { param, start, step };
+        let keys = row(self.param(view.base, Mode::In)?, view.at(&index), view.strides[axis]);
+        let order = row(self.param(id, Mode::Out)?, super::view::flat(&index, &strides), strides[axis]);
+        self.scope.origin = node.origin;
+        self.scope.sort(Sort { keys, order, len: node.ty.shape[axis] as u64 });
+        (0..opened).for_each(|_| self.scope.close(Vec::new()));
+        Ok(())
     }
 
     /// Adds the rows of u in the order of i; the axes behind are the vector axis.

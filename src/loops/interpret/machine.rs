@@ -8,8 +8,8 @@ use super::{NotFinite, Report};
 use crate::ir::philox::Stream;
 use crate::ir::{Binary, DType};
 use crate::loops::ir::{
-    Access, Affine, Combine, Conv, Fill, Gemm, Kernel, Loop, Matrix, Order, ParamId, Range, Reduce, ScalarOp, Stmt,
-    ValueId,
+    Access, Affine, Combine, Conv, Fill, Gemm, Kernel, Loop, Matrix, Order, ParamId, Range, Reduce, Row, ScalarOp,
+    Sort, Stmt, ValueId,
 };
 
 /// Longest chain of a matrix product.
@@ -54,6 +54,7 @@ impl<'a> Machine<'a> {
                 Stmt::Gemm(gemm) => self.gemm(gemm),
                 Stmt::Conv(conv) => self.conv(conv),
                 Stmt::Fill(fill) => self.fill(fill),
+                Stmt::Sort(sort) => self.sort(sort),
             }
         }
     }
@@ -249,6 +250,31 @@ impl<'a> Machine<'a> {
         }
     }
 
+    fn sort(&mut self, sort: &Sort) {
+        let place = |row: &Row, at: usize| {
+            let (buffer, offset) = self.places[row.param.index()];
+            (buffer, (offset as i64 + self.affine(&row.start) + at as i64 * row.step) as usize)
+        };
+        let key = |at: usize| {
+            let (buffer, at) = place(&sort.keys, at);
+            self.buffers[buffer][at]
+        };
+        let float = self.kernel.params[sort.keys.param.index()].dtype == DType::F32;
+        let mut order: Vec<usize> = (0..sort.len as usize).collect();
+        order.sort_by(|&a, &b| {
+            let (a, b) = (key(a), key(b));
+            if !float {
+                return (a as i32).cmp(&(b as i32));
+            }
+            let (a, b) = (f32::from_bits(a), f32::from_bits(b));
+            a.is_nan().cmp(&b.is_nan()).then(a.partial_cmp(&b).unwrap_or(std::cmp::Ordering::Equal))
+        });
+        let targets: Vec<(usize, usize)> = (0..order.len()).map(|at| place(&sort.order, at)).collect();
+        for ((buffer, at), from) in targets.into_iter().zip(order) {
+            self.buffers[buffer][at] = from as u32;
+        }
+    }
+
     fn fill(&mut self, fill: &Fill) {
         let word = |value: ValueId| self.values[value.index()];
         let stream = Stream { place: fill.place, seed: word(fill.seed), step: word(fill.step), turn: word(fill.turn) };
@@ -279,6 +305,6 @@ fn definition(body: &[Stmt], wanted: ValueId) -> Option<&ScalarOp> {
     body.iter().find_map(|stmt| match stmt {
         Stmt::Let { value, op } => (*value == wanted).then_some(op),
         Stmt::Loop(nest) => definition(&nest.body, wanted),
-        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) => None,
+        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => None,
     })
 }

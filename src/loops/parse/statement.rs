@@ -8,7 +8,7 @@ use super::{Lines, define, sum};
 use crate::ir::{Face, Window, name};
 use crate::loops::ir::{
     Access, Affine, Combine, Conv, Fill, Gemm, Guard, Indirect, Kernel, Loop, LoopKind, Matrix, Order, ParamId, Range,
-    Reduce, ScalarOp, Stmt, ValueId, VarId,
+    Reduce, Row, ScalarOp, Sort, Stmt, ValueId, VarId,
 };
 
 /// Statements of one indentation; the reduces among them belong to the loop they are in and are returned.
@@ -64,6 +64,13 @@ fn plain(kernel: &mut Kernel, cursor: &mut Cursor<'_>) -> Result<Stmt, String> {
         let access = access(kernel, cursor)?;
         cursor.expect("=")?;
         return Ok(Stmt::Store { access, value: value(cursor)? });
+    }
+    if cursor.accept("sort ") {
+        let len = cursor.number()?;
+        cursor.expect(":")?;
+        let order = row(kernel, cursor)?;
+        cursor.expect("=")?;
+        return Ok(Stmt::Sort(Sort { keys: row(kernel, cursor)?, order, len }));
     }
     if cursor.accept("gemm ") {
         return gemm(kernel, cursor);
@@ -242,6 +249,16 @@ fn gemm(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Stmt, String> {
     cursor.expect("*")?;
     let b = matrix(kernel, cursor)?;
     Ok(Stmt::Gemm(Gemm { m, n, k, a, b, c }))
+}
+
+fn row(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Row, String> {
+    let param = param(kernel, cursor)?;
+    cursor.expect("[")?;
+    let (start, _) = affine(cursor)?;
+    cursor.expect(";")?;
+    let step = cursor.number()?;
+    cursor.expect("]")?;
+    Ok(Row { param, start, step })
 }
 
 fn matrix(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Matrix, String> {

@@ -12,7 +12,7 @@ use crate::ir::{DType, Window};
 use crate::kernels::abi::{SCRATCH_BYTES, SPATIAL};
 use crate::loops::ir::{
     Access, Affine, Combine, Conv, Fill, Gemm, Kernel, Loop, LoopKind, Matrix, Mode, Order, ParamId, Range, ScalarOp,
-    Stmt, ValueId, VarId,
+    Sort, Stmt, ValueId, VarId,
 };
 
 /// Checks one kernel.
@@ -118,6 +118,7 @@ impl Walk<'_> {
                 Stmt::Gemm(gemm) => self.gemm(gemm).map_err(|reason| format!("gemm: {reason}"))?,
                 Stmt::Conv(conv) => self.conv(conv).map_err(|reason| format!("conv: {reason}"))?,
                 Stmt::Fill(fill) => self.fill(fill).map_err(|reason| format!("fill: {reason}"))?,
+                Stmt::Sort(sort) => self.sort(sort).map_err(|reason| format!("sort: {reason}"))?,
             }
         }
         for value in scope {
@@ -418,6 +419,28 @@ impl Walk<'_> {
         }
     }
 
+    fn sort(&mut self, sort: &Sort) -> Result<(), String> {
+        self.no_call_in_vec()?;
+        // The elements as a loop of their own around the access.
+        let at = VarId(self.kernel.vars);
+        for (row, write, allowed) in
+            [(&sort.keys, false, [DType::F32, DType::I32]), (&sort.order, true, [DType::I32, DType::I32])]
+        {
+            let range = Range::Count(sort.len);
+            let depth = self.open.len();
+            self.open.push(Open { var: at, kind: LoopKind::Seq, range, count: sort.len });
+            let index = row.start.plus(&Affine::var(at, row.step));
+            let checked = self.access(&Access::new(row.param, index), write);
+            self.open.truncate(depth);
+            checked?;
+            let dtype = self.kernel.params[row.param.index()].dtype;
+            if !allowed.contains(&dtype) {
+                return Err(format!("a row of {dtype}"));
+            }
+        }
+        Ok(())
+    }
+
     fn fill(&mut self, fill: &Fill) -> Result<(), String> {
         self.no_call_in_vec()?;
         for value in [fill.seed, fill.step, fill.turn] {
@@ -455,7 +478,7 @@ fn count(body: &[Stmt]) -> usize {
     body.iter()
         .map(|stmt| match stmt {
             Stmt::Loop(nest) => 1 + count(&nest.body),
-            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) => 1,
+            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => 1,
         })
         .sum()
 }
@@ -465,6 +488,6 @@ fn defines(stmt: &Stmt, wanted: ValueId) -> bool {
     match stmt {
         Stmt::Let { value, .. } => *value == wanted,
         Stmt::Loop(nest) => nest.reduces.iter().any(|reduce| reduce.result == wanted),
-        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) => false,
+        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => false,
     }
 }
