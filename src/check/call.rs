@@ -126,7 +126,9 @@ impl Checker<'_> {
     /// Inlines a function.
     pub(super) fn call_fn(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {
         if self.is_filler(definition) && !self.gives_shape(&given) {
-            return Value::Partial(definition, given.into());
+            // Whether what is not known is the shape is not known either.
+            let open = given.first().is_some_and(|(name, value, _)| name.is_none() && matches!(value, Value::Unknown));
+            return if open { Value::Unknown } else { Value::Partial(definition, given.into()) };
         }
         let def = self.definitions[definition.0 as usize].clone();
         if !self.enter(definition, span) {
@@ -145,9 +147,9 @@ impl Checker<'_> {
 
     fn gives_shape(&self, given: &[Given]) -> bool {
         given.iter().any(|(name, _, _)| name.as_ref().is_some_and(|name| name.text == "shape"))
-            || given.first().is_some_and(|(name, value, _)| {
-                name.is_none() && matches!(value, Value::List(_) | Value::Tuple(_) | Value::Unknown)
-            })
+            || given
+                .first()
+                .is_some_and(|(name, value, _)| name.is_none() && matches!(value, Value::List(_) | Value::Tuple(_)))
     }
 
     /// Calls a filler for a shape.

@@ -68,6 +68,7 @@ pub enum Intrinsic {
     CoreWindowSum,
     CorePerAxis,
     CoreAxis,
+    CoreIsClass,
 }
 
 const WORDS: [(&str, Intrinsic); 37] = [
@@ -110,7 +111,7 @@ const WORDS: [(&str, Intrinsic); 37] = [
     ("decode", Intrinsic::Decode),
 ];
 
-const CORE: [(&str, Intrinsic); 13] = [
+const CORE: [(&str, Intrinsic); 14] = [
     ("pow", Intrinsic::CorePow),
     ("fill", Intrinsic::CoreFill),
     ("iota", Intrinsic::CoreIota),
@@ -124,6 +125,7 @@ const CORE: [(&str, Intrinsic); 13] = [
     ("window_sum", Intrinsic::CoreWindowSum),
     ("per_axis", Intrinsic::CorePerAxis),
     ("axis", Intrinsic::CoreAxis),
+    ("is_class", Intrinsic::CoreIsClass),
 ];
 
 impl Intrinsic {
@@ -162,7 +164,9 @@ impl Intrinsic {
             Intrinsic::Max | Intrinsic::Min => (&["x", "y", "along", "keep"], 1),
             Intrinsic::Argmax | Intrinsic::Argsort => (&["x", "along"], 1),
             Intrinsic::Put => (&["x", "value", "at", "along"], 3),
-            Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len => (&["x"], 1),
+            Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len | Intrinsic::CoreIsClass => {
+                (&["x"], 1)
+            }
             Intrinsic::Reshape => (&["x", "shape"], 2),
             Intrinsic::Transpose => (&["x", "order"], 1),
             Intrinsic::Concat => (&["parts", "along"], 2),
@@ -268,6 +272,7 @@ impl Checker<'_> {
             Intrinsic::CoreWindowSum => self.window_call(&args, crate::ir::Fill::Zero, span),
             Intrinsic::CorePerAxis => self.per_axis_call(&args, span),
             Intrinsic::CoreAxis => self.axis_call(&args),
+            Intrinsic::CoreIsClass => self.is_class_call(&args),
             // Their arguments are not plain values; they are called elsewhere.
             Intrinsic::Grad | Intrinsic::Total => Value::Unknown,
         }
