@@ -1,4 +1,4 @@
-//! Every program of `examples/` and `tests/course/` runs to its end, and so its
+//! Every program of `examples/`, `tests/course/` and `tests/programs/` runs to its end, and so its
 //! assertions hold; small ones also in the interpreter. An example that takes long
 //! names in its header (`# Quick: epochs = 2, rows = 500`) the constants under which
 //! it runs here, and one that shows a
@@ -89,6 +89,11 @@ fn every_example_runs_in_full() {
 #[test]
 fn every_program_of_the_course_runs() {
     each_runs("tests/course", JIT, false);
+}
+
+#[test]
+fn every_program_of_the_language_runs() {
+    each_runs("tests/programs", JIT, false);
 }
 
 #[test]

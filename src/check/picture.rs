@@ -66,8 +66,8 @@ pub struct Grouping {
     pub from: TableId,
     /// The result: the keys, `rows`, then mean and spread of each other column.
     pub into: TableId,
-    /// For each row of the result the rows it is made of, as ranges.
-    pub groups: Vec<Vec<(u64, u64)>>,
+    /// For each row of the result the keys of the rows it is made of, as numbers or as numbers of texts.
+    pub groups: Vec<Vec<f32>>,
     /// Columns of `from` that are keys.
     pub keys: Vec<usize>,
     /// Columns of `from` that are averaged.

@@ -349,7 +349,7 @@ impl Checker<'_> {
                 let inputs = &self.definitions[id.0 as usize].ast.inputs;
                 inputs.iter().filter(|input| input.default.is_none()).count()
             }
-            Value::Instance(_) | Value::Frozen(_) => 1,
+            Value::Instance(_) | Value::Frozen(_) | Value::Fresh(..) => 1,
             Value::Intrinsic(_) => 1,
             other => {
                 let message = format!("`{}` draws a function or model, this is {}", args.kind.word(), other.describe());
