@@ -48,7 +48,7 @@ print group(runs, by = ["lr"])
 const NAMES: [(&str, &[&str]); 16] = [
     ("line", &["Навчання"]),
     ("scatter", &[]),
-    ("contours", &["sgd"]),
+    ("contours", &[]),
     ("boundary", &[]),
     ("confusion", &["predicted", " right, "]),
     ("rates", &["AUC ", "AP "]),

@@ -148,6 +148,13 @@ impl Checker<'_> {
         }
         let mut count = scores.shape.first().cloned();
         self.same_length(args, &args.positional[1], &label, &mut count)?;
+        let several = scores.shape.get(1).and_then(|classes| self.program.atoms.resolve(classes).as_number());
+        if let (Some(3..), Some(arg)) = (several, args.named("names")) {
+            let message =
+                "curves of several classes are called as the classes are, `names` cannot name them".to_string();
+            self.error(Code::E0314, message, arg.expr.span);
+            return None;
+        }
         let names = self.texts(args, "names", Some(1), "curve")?;
         let scores = self.convert(scores, Elem::F32, args.positional[0].expr.span);
         let mut scores = self.series(scores, args.positional[0].expr, eval);

@@ -328,10 +328,9 @@ pub fn boxes(
         ..Sides::default()
     };
     let frame = frame(scene, font, area, (Axis::exact(0.0, count as f64), y), &sides);
-    for at in 0..groups.len() {
+    for (at, kinds) in of.iter().enumerate() {
         // Only what a group has takes room in it.
-        let present: Vec<(usize, &Vec<f64>)> =
-            (0..kinds.len()).map(|kind| (kind, &of[at][kind])).filter(|(_, own)| !own.is_empty()).collect();
+        let present: Vec<(usize, &Vec<f64>)> = kinds.iter().enumerate().filter(|(_, own)| !own.is_empty()).collect();
         let wide = (0.76 / present.len().max(1) as f64).min(0.4);
         let start = at as f64 + 0.5 - wide * present.len() as f64 / 2.0;
         for (place, (kind, own)) in present.iter().enumerate() {

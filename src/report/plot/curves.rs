@@ -109,7 +109,8 @@ fn rates(values: Values<'_>, scores: &Series, label: &Series, curve: Curve) -> V
         let (points, area) = curve(&rows);
         let share = rows.iter().filter(|row| row.1).count() as f64 / rows.len().max(1) as f64;
         let label = match (classes, &label.classes) {
-            (1, _) => scores.name.clone(),
+            // The one curve of two classes is that of the scores.
+            (1 | 2, _) => scores.name.clone(),
             (_, Some(names)) => names.get(class).cloned().unwrap_or_else(|| class.to_string()),
             (_, None) => format!("class {class}"),
         };
