@@ -73,6 +73,31 @@ fn runs(path: &Path, way: Way, full: bool) {
     assert!(text.starts_with("# "), "{} begins with what it shows", path.display());
     assert!(text.contains("\nassert ") || text.contains(" assert "), "{} asserts its result", path.display());
     assert!(text.contains("# Expected: "), "{} says what is expected", path.display());
+    if shown.starts_with("examples") {
+        draws_what_it_says(shown, &text, &ran.files);
+    }
+}
+
+/// An example draws at least one picture, and all that its header names after `# Draws: `.
+fn draws_what_it_says(shown: &Path, text: &str, files: &[(String, Vec<u8>)]) {
+    let header = text.lines().take_while(|line| line.starts_with('#'));
+    let draws: Vec<&str> = header
+        .skip_while(|line| !line.starts_with("# Draws: "))
+        .take_while(|line| !line.starts_with("# Run time: "))
+        .collect();
+    let is_picture = |name: &str| name.ends_with(".svg") || name.ends_with(".png");
+    let named: Vec<&str> = draws
+        .iter()
+        .flat_map(|line| line.split_whitespace())
+        .map(|word| word.trim_end_matches([',', ';', '.', ':']))
+        .filter(|word| is_picture(word))
+        .collect();
+    assert!(!named.is_empty(), "{} says in `# Draws: ` what it draws", shown.display());
+    for picture in named {
+        let written = files.iter().any(|(name, bytes)| name.ends_with(picture) && !bytes.is_empty());
+        let names: Vec<&String> = files.iter().map(|(name, _)| name).collect();
+        assert!(written, "{} draws no {picture}, only {names:?}", shown.display());
+    }
 }
 
 #[test]
