@@ -156,8 +156,8 @@ impl Report for Reporter {
         self.end_bar();
         if self.style == Style::Json {
             emit(&json::train_end(summary));
-        } else if let Some(line) = lines::train_end(summary) {
-            self.aside(&line);
+        } else {
+            lines::train_end(summary).iter().for_each(|line| self.aside(line));
         }
     }
 

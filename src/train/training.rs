@@ -78,6 +78,7 @@ pub(super) fn train<'a>(session: &mut Session<'a>, train: &'a Train, span: Span)
     }
     summary.steps = run.step;
     summary.seconds = run.started.elapsed().as_secs_f64();
+    summary.pieces = run.pieces(session);
     conclude(session, &run, end, summary)
 }
 
@@ -176,6 +177,13 @@ impl Run<'_> {
         }
         self.step += 1;
         Ok(loss)
+    }
+
+    /// Of a text: how many of its pieces were trained on, and what they are.
+    fn pieces(&self, session: &Session<'_>) -> Option<(u64, &'static str)> {
+        let (feed, data) = (self.feed.as_ref()?, self.train.data?);
+        let (window, pieces) = feed.pieces(&session.program.data[data.index()].source)?;
+        Some((feed.taken() * window, pieces))
     }
 
     /// Whether anybody looks at the figures of this epoch.
