@@ -1,0 +1,62 @@
+//! The long axis to the vectors: windows of pooling are two or three wide, and
+//! a vector along them would hold single elements.
+//!
+//! In: a nest whose outer loop holds one short `vec` loop. Out: the same with
+//! `vec` outside and the short loop, which is then unrolled, inside. Invariant:
+//! only maps are swapped, whose iterations are independent, so no sum changes.
+
+use crate::loops::ir::{Access, Loop, LoopKind, Range, ScalarOp, Stmt, VarId};
+
+/// At most so many iterations are short.
+const SHORT: u64 = 4;
+/// Vectors are loaded and stored at steps up to this one.
+const STEP: i64 = 2;
+
+/// Swaps loops at any depth.
+pub(super) fn exchange(stmt: &mut Stmt) {
+    let Stmt::Loop(outer) = stmt else { return };
+    outer.body.iter_mut().for_each(exchange);
+    if !gains(outer) {
+        return;
+    }
+    outer.kind = LoopKind::Vec;
+    for stmt in &mut outer.body {
+        if let Stmt::Loop(inner) = stmt {
+            inner.kind = LoopKind::Seq;
+        }
+    }
+}
+
+/// Whether the outer loop is longer, and its vectors are as good to load and to store.
+fn gains(outer: &Loop) -> bool {
+    let (LoopKind::Seq, Range::Count(long)) = (outer.kind, outer.range) else { return false };
+    let mut inner = None;
+    for stmt in &outer.body {
+        match stmt {
+            Stmt::Let { op: ScalarOp::Load(access), .. } if !near(access, outer.var) => return false,
+            Stmt::Let { .. } => {}
+            Stmt::Loop(found) if inner.is_none() => inner = Some(found),
+            Stmt::Loop(_) | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => {
+                return false;
+            }
+        }
+    }
+    let Some(inner) = inner else { return false };
+    let Range::Count(short) = inner.range else { return false };
+    inner.kind == LoopKind::Vec
+        && outer.reduces.is_empty()
+        && inner.reduces.is_empty()
+        && short <= SHORT
+        && long > short
+        && inner.body.iter().all(|stmt| match stmt {
+            Stmt::Let { op: ScalarOp::Load(access), .. } | Stmt::Store { access, .. } => near(access, outer.var),
+            Stmt::Let { .. } => true,
+            Stmt::Loop(_) | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => false,
+        })
+}
+
+/// Whether neighbours along a variable are near each other in memory, and no index or guard depends on it.
+fn near(access: &Access, var: VarId) -> bool {
+    let plain = access.indirect.is_none() && access.guards.iter().all(|guard| guard.at.factor(var) == 0);
+    plain && (0..=STEP).contains(&access.index.factor(var))
+}
