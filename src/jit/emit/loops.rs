@@ -285,9 +285,14 @@ impl Emitter<'_, '_> {
     }
 }
 
-/// Vectors of a strip: two hide most latencies of straight code; chains inside need four to hide that of fma.
+/// Vectors of a strip: two hide most latencies of straight code; chains inside need four to hide that of fma, and single
+/// ones get eight, so that each row gives two whole lines of memory.
 fn strip_vectors(looped: &Loop) -> usize {
-    if looped.reduces.is_empty() && walk::has_loop(&looped.body) { 4 } else { 2 }
+    match walk::chains(&looped.body) {
+        _ if !looped.reduces.is_empty() || !walk::has_loop(&looped.body) => 2,
+        1 if walk::unrolled_size(&looped.body).is_none_or(|size| size > UNROLLED_STATEMENTS) => 8,
+        _ => 4,
+    }
 }
 
 fn block_arguments(values: &[Value]) -> Vec<BlockArg> {

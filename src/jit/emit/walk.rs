@@ -36,6 +36,13 @@ pub(super) fn has_loop(statements: &[Stmt]) -> bool {
     statements.iter().any(|statement| matches!(statement, Stmt::Loop(_)))
 }
 
+/// Accumulators of the loops among the statements, at the innermost depth.
+pub(super) fn chains(statements: &[Stmt]) -> usize {
+    let loops =
+        statements.iter().filter_map(|statement| if let Stmt::Loop(looped) = statement { Some(looped) } else { None });
+    loops.map(|looped| looped.reduces.len().max(chains(&looped.body))).sum()
+}
+
 /// Whether iterations may be done twice: nothing is accumulated, and nothing is read that the loop writes.
 pub(super) fn is_repeatable(looped: &Loop) -> bool {
     let (mut read, mut written) = (Vec::new(), Vec::new());

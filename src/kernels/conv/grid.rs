@@ -11,7 +11,7 @@ use crate::kernels::abi::{ConvArgs, SPATIAL};
 pub const LANES: usize = 16;
 
 /// Elements of the sources that a block of images of a weight face should take.
-const BLOCK: usize = 64 * 1024;
+const BLOCK: usize = 128 * 1024;
 
 /// The sizes of a convolution.
 pub(super) struct Shape {

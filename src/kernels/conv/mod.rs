@@ -53,6 +53,9 @@ pub unsafe extern "C" fn portable(args: *const ConvArgs) {
     unsafe { face::<super::micro::Portable>(&*args) }
 }
 
+/// Taps of a block of channels: a tile reads some lines of each, and a weight a row.
+const BLOCK_TAPS: usize = 288;
+
 /// A thread's memory between calls: it grows to the largest layer and is then only used again.
 #[derive(Default)]
 struct Space {
@@ -140,7 +143,9 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
                     unsafe {
                         let source = space.grid.as_ptr().add(class.first);
                         let packed = space.weights.as_ptr().add(weights);
-                        tile_row::<I>(taps, source, packed, rows, class.places, space.results.as_mut_ptr(), width);
+                        let results = space.results.as_mut_ptr();
+                        let row = Taps { taps, source, weights: packed, results, continues: false, width };
+                        tile_row::<I>(row, rows, class.places, class.taps.len() / sources);
                     }
                     weights += rows * taps.len();
                     for row in 0..rows {
@@ -156,23 +161,27 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
     }
 }
 
-/// Some rows of results, tile by tile.
-unsafe fn tile_row<I: Isa>(
-    taps: &[isize],
-    source: *const f32,
-    weights: *const f32,
-    rows: usize,
-    places: usize,
-    results: *mut f32,
-    width: usize,
-) {
+/// Some rows of results, tile by tile; `each` taps are of one channel. The channels come in blocks, so that what
+/// neighbouring tiles read stays in the first cache; chains go on from block to block.
+unsafe fn tile_row<I: Isa>(row: Taps<'_>, rows: usize, places: usize, each: usize) {
     let whole = I::VECTORS * I::WIDTH;
-    for place in (0..places).step_by(whole) {
-        let vectors = (places - place).div_ceil(I::WIDTH).min(I::VECTORS);
-        // SAFETY: the caller's.
-        unsafe {
-            let tile = Taps { taps, source: source.add(place), weights, results: results.add(place), width };
-            I::taps(rows, vectors, &tile);
+    let block = (BLOCK_TAPS / each.max(1)).max(1) * each.max(1);
+    for first in (0..row.taps.len().max(1)).step_by(block) {
+        let taps = &row.taps[first..row.taps.len().min(first + block)];
+        for place in (0..places).step_by(whole) {
+            let vectors = (places - place).div_ceil(I::WIDTH).min(I::VECTORS);
+            // SAFETY: the caller's.
+            unsafe {
+                let tile = Taps {
+                    taps,
+                    source: row.source.add(place),
+                    weights: row.weights.add(first * rows),
+                    results: row.results.add(place),
+                    continues: first > 0,
+                    width: row.width,
+                };
+                I::taps(rows, vectors, &tile);
+            }
         }
     }
 }

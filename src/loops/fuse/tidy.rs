@@ -40,6 +40,7 @@ pub(super) fn tidy(kernel: &mut Kernel, fma: bool, alone: bool) {
         None => body.iter_mut().for_each(join_loops),
     }
     body.iter_mut().for_each(exchange::exchange);
+    body.iter_mut().for_each(|stmt| exchange::tile(stmt, &mut kernel.vars));
     body.iter_mut().for_each(retree);
     if fma {
         let uses = count_uses(&body);
@@ -125,7 +126,8 @@ fn retree(stmt: &mut Stmt) {
     }
 }
 
-fn each_affine(body: &mut [Stmt], see: &mut dyn FnMut(&mut Affine)) {
+/// Calls `see` for each function of loop variables.
+pub(super) fn each_affine(body: &mut [Stmt], see: &mut dyn FnMut(&mut Affine)) {
     fn access(access: &mut Access, see: &mut dyn FnMut(&mut Affine)) {
         see(&mut access.index);
         access.guards.iter_mut().for_each(|guard| see(&mut guard.at));
