@@ -4,6 +4,10 @@
 //! tile of C. Every element is one fma chain in order of k; a tile that
 //! `continues` takes up the chain from C, so cutting k cannot change a bit.
 //! Nothing outside the tile's matrices is touched: partial vectors are masked.
+//!
+//! The loops of a tile go by index. Adapters of iterators (`zip`, `step_by`) are
+//! generic functions that the compiler may put into another unit of the crate;
+//! one call in the innermost loop sends every accumulator to memory (a factor of 30).
 
 /// Operands of one tile; strides in elements.
 pub(super) struct Tile {
@@ -70,6 +74,7 @@ pub(super) trait Lanes {
 /// # Safety
 /// As [`Isa::tile`].
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 unsafe fn tile_body<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
     // SAFETY: the caller vouches for the operands; masked forms touch `tail` elements only.
     unsafe {
@@ -108,6 +113,7 @@ unsafe fn tile_body<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
 /// # Safety
 /// As [`Isa::tile`].
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 unsafe fn accumulate<L: Lanes, const R: usize, const V: usize, const FULL: bool>(
     t: &Tile,
     sums: &mut [[L::Vector; V]; R],
