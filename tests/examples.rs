@@ -1,4 +1,4 @@
-//! Every program of `examples/` and `tests/course/` runs to its end, and so its
+//! Every program of `examples/`, `tests/course/` and `tests/programs/` runs to its end, and so its
 //! assertions hold; small ones also in the interpreter. An example that takes long
 //! names in its header (`# Quick: epochs = 2, rows = 500`) the constants under which
 //! it runs here, and one that shows a
@@ -74,6 +74,31 @@ fn runs(path: &Path, way: Way, full: bool) {
     assert!(text.starts_with("# "), "{} begins with what it shows", path.display());
     assert!(text.contains("\nassert ") || text.contains(" assert "), "{} asserts its result", path.display());
     assert!(text.contains("# Expected: "), "{} says what is expected", path.display());
+    if shown.starts_with("examples") {
+        draws_what_it_says(shown, &text, &ran.files);
+    }
+}
+
+/// An example draws at least one picture, and all that its header names after `# Draws: `.
+fn draws_what_it_says(shown: &Path, text: &str, files: &[(String, Vec<u8>)]) {
+    let header = text.lines().take_while(|line| line.starts_with('#'));
+    let draws: Vec<&str> = header
+        .skip_while(|line| !line.starts_with("# Draws: "))
+        .take_while(|line| !line.starts_with("# Run time: "))
+        .collect();
+    let is_picture = |name: &str| name.ends_with(".svg") || name.ends_with(".png");
+    let named: Vec<&str> = draws
+        .iter()
+        .flat_map(|line| line.split_whitespace())
+        .map(|word| word.trim_end_matches([',', ';', '.', ':']))
+        .filter(|word| is_picture(word))
+        .collect();
+    assert!(!named.is_empty(), "{} says in `# Draws: ` what it draws", shown.display());
+    for picture in named {
+        let written = files.iter().any(|(name, bytes)| name.ends_with(picture) && !bytes.is_empty());
+        let names: Vec<&String> = files.iter().map(|(name, _)| name).collect();
+        assert!(written, "{} draws no {picture}, only {names:?}", shown.display());
+    }
 }
 
 #[test]
@@ -90,6 +115,11 @@ fn every_example_runs_in_full() {
 #[test]
 fn every_program_of_the_course_runs() {
     each_runs(files_below("tests/course", "nn"), JIT, false);
+}
+
+#[test]
+fn every_program_of_the_language_runs() {
+    each_runs("tests/programs", JIT, false);
 }
 
 #[test]

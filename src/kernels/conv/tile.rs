@@ -19,6 +19,8 @@ pub(super) struct Taps<'a> {
     pub weights: *const f32,
     /// The first result; written over whole vectors.
     pub results: *mut f32,
+    /// The chains start from the results; otherwise from +0.
+    pub continues: bool,
     /// From row to row of results.
     pub width: usize,
 }
@@ -63,6 +65,13 @@ unsafe fn taps_body<L: Lanes, const R: usize, const V: usize>(t: &Taps<'_>) {
     // SAFETY: the caller's.
     unsafe {
         let mut sums = [[L::zero(); V]; R];
+        if t.continues {
+            for (r, row) in sums.iter_mut().enumerate() {
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = L::load(t.results.add(r * t.width + v * L::WIDTH));
+                }
+            }
+        }
         let mut weights = t.weights;
         for &tap in t.taps {
             let source = t.source.offset(tap);
