@@ -1,7 +1,8 @@
 //! Loops. In: a loop of the loops IR; out: Cranelift blocks that test at the
 //! bottom and pass accumulators as block parameters. Invariant: along `vec`,
 //! each iteration is emitted by the same statements, in strips of some vectors
-//! first, then in whole vectors, then one by one.
+//! first, then in whole vectors, then one by one or, where that changes nothing,
+//! as the last vector again.
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, types};
@@ -11,7 +12,7 @@ use crate::jit::JitError;
 use crate::loops::ir::{Loop, LoopKind, Range, VarId};
 
 /// Loops are unrolled up to this many statements.
-const UNROLLED_STATEMENTS: u64 = 64;
+const UNROLLED_STATEMENTS: u64 = 96;
 
 /// Where a counted Cranelift loop runs.
 #[derive(Clone, Copy)]
@@ -91,6 +92,11 @@ impl Emitter<'_, '_> {
             let first = (done - main) as usize / LANES;
             self.tree_step(looped, &mut accumulators, first, some);
             done += (some * LANES) as u64;
+        }
+        if done < count && count >= LANES as u64 && walk::is_repeatable(looped) {
+            // The last whole vector, part of it for the second time.
+            let bound = Bound { value: None, plus: count as i64 - LANES as i64 };
+            return self.vec_body(looped, bound, Some(1), ordinal);
         }
         self.vec_rest(looped, main, done, count, &mut accumulators, ordinal)?;
         self.tree_finish(looped, &accumulators);
@@ -201,6 +207,7 @@ impl Emitter<'_, '_> {
         let enclosing = self.strip;
         self.strip = vectors.map(|vectors| Strip { vectors, var: looped.var });
         let done = self.statements(&looped.body, ordinal + 1);
+        self.store_half();
         // The reduces that follow still read the strip's lanes; they carry their own width.
         self.strip = enclosing;
         done
@@ -213,6 +220,7 @@ impl Emitter<'_, '_> {
         start: &[Value],
         mut body: impl FnMut(&mut Self, Value, &[Value]) -> Result<Vec<Value>, JitError>,
     ) -> Result<Vec<Value>, JitError> {
+        self.store_half();
         let (head, exit) = (self.builder.create_block(), self.builder.create_block());
         let var = self.builder.append_block_param(head, types::I64);
         let (mut carried, mut results) = (Vec::new(), Vec::new());
@@ -229,6 +237,7 @@ impl Emitter<'_, '_> {
         }
         self.enter_block(head);
         let carried = body(self, var, &carried)?;
+        self.store_half();
         let next = self.builder.ins().iadd_imm_s(var, span.step);
         let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, next, span.end);
         self.branch(more, head, next, exit, &carried);
@@ -276,9 +285,14 @@ impl Emitter<'_, '_> {
     }
 }
 
-/// Vectors of a strip: two hide most latencies of straight code; chains inside need four to hide that of fma.
+/// Vectors of a strip: two hide most latencies of straight code; chains inside need four to hide that of fma, and single
+/// ones get eight, so that each row gives two whole lines of memory.
 fn strip_vectors(looped: &Loop) -> usize {
-    if looped.reduces.is_empty() && walk::has_loop(&looped.body) { 4 } else { 2 }
+    match walk::chains(&looped.body) {
+        _ if !looped.reduces.is_empty() || !walk::has_loop(&looped.body) => 2,
+        1 if walk::unrolled_size(&looped.body).is_none_or(|size| size > UNROLLED_STATEMENTS) => 8,
+        _ => 4,
+    }
 }
 
 fn block_arguments(values: &[Value]) -> Vec<BlockArg> {

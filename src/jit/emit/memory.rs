@@ -23,9 +23,9 @@ const VECTOR: MemFlagsData = MemFlagsData::new().with_notrap();
 
 /// Where an element is: an address and bytes to add.
 #[derive(Clone, Copy)]
-struct Place {
-    address: Value,
-    bytes: i32,
+pub(super) struct Place {
+    pub(super) address: Value,
+    pub(super) bytes: i32,
 }
 
 /// What is known of a condition while emitting.
@@ -38,6 +38,7 @@ impl Emitter<'_, '_> {
     /// `value = load access`
     pub(super) fn load(&mut self, value: ValueId, access: &Access) -> Result<(), JitError> {
         let dtype = self.dtype(value);
+        self.store_half_of(access.param);
         let Some(strip) = self.strip else {
             let scalar = self.load_lane(dtype, access, 0);
             self.define_uniform(value, scalar);
@@ -51,7 +52,9 @@ impl Emitter<'_, '_> {
             self.define_uniform(value, scalar);
             return Ok(());
         }
-        let vectors = if factor != 1 || indirect_varies {
+        let vectors = if self.is_shuffled(access) {
+            self.load_shuffled(dtype, access, strip.vectors)
+        } else if factor != 1 || indirect_varies {
             self.load_lanes(dtype, access, strip.vectors)
         } else if guards_vary {
             self.load_border(dtype, access, strip.vectors)
@@ -71,6 +74,11 @@ impl Emitter<'_, '_> {
             self.builder.ins().store(SCALAR, scalar, place.address, place.bytes);
             return Ok(());
         };
+        if self.is_shuffled(access) {
+            self.store_shuffled(access, value, strip.vectors);
+            return Ok(());
+        }
+        self.store_half_of(access.param);
         let indirect_varies = access.indirect.is_some_and(|indirect| !self.is_uniform(indirect.value));
         if access.index.factor(strip.var) == 1 && !indirect_varies {
             let place = self.place(access, 0, Condition::Known(true));
@@ -147,6 +155,7 @@ impl Emitter<'_, '_> {
 
     /// Stores 1 to the fault flag if the condition (i8) holds.
     pub(super) fn fault_if(&mut self, condition: Value) {
+        self.store_half();
         let (fault, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(fault);
         self.builder.ins().brif(condition, fault, &[], next, &[]);
@@ -238,6 +247,7 @@ impl Emitter<'_, '_> {
             }
             (Condition::Dynamic(first), Condition::Dynamic(last)) => self.builder.ins().band(first, last),
         };
+        self.store_half();
         let (fast, slow, next) =
             (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
         let merged: Vec<Value> =
@@ -312,25 +322,25 @@ impl Emitter<'_, '_> {
         all.map_or(Condition::Known(true), Condition::Dynamic)
     }
 
-    fn affine_constant(&self, affine: &Affine, lane: usize) -> i64 {
+    pub(super) fn affine_constant(&self, affine: &Affine, lane: usize) -> i64 {
         let strip = self.strip.map_or(0, |strip| affine.factor(strip.var) * lane as i64);
         affine.offset + strip + affine.terms.iter().map(|&(var, factor)| factor * self.bound(var).plus).sum::<i64>()
     }
 
     /// The terms of an access whose variables are bound to dynamic values now.
-    fn key(&self, access: &Access) -> AddressKey {
+    pub(super) fn key(&self, access: &Access) -> AddressKey {
         let dynamic = |var: VarId| self.vars[var.index()].is_some_and(|bound| bound.value.is_some());
         (access.param, access.index.terms.iter().filter(|(var, _)| dynamic(*var)).copied().collect())
     }
 
-    fn dynamic_address(&mut self, key: &AddressKey) -> Value {
+    pub(super) fn dynamic_address(&mut self, key: &AddressKey) -> Value {
         if key.1.is_empty() {
             return self.params[key.0.index()];
         }
         *self.addresses.get(key).expect("addresses are bound at the head of each loop")
     }
 
-    fn with_bytes(&mut self, address: Value, bytes: i64) -> Place {
+    pub(super) fn with_bytes(&mut self, address: Value, bytes: i64) -> Place {
         // The last vector of a strip lies up to 64 bytes further on.
         match i32::try_from(bytes) {
             Ok(bytes) if bytes < i32::MAX - 4096 => Place { address, bytes },

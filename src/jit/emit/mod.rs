@@ -14,6 +14,7 @@
 mod calls;
 mod loops;
 mod memory;
+mod pairs;
 mod reduce;
 mod scalar;
 mod walk;
@@ -99,6 +100,8 @@ struct Emitter<'a, 'f> {
     fills: HashMap<u32, StackSlot>,
     /// Set inside a `vec` loop, but not in its scalar tail.
     strip: Option<Strip>,
+    /// Every second element, to be stored with those between.
+    half: Option<pairs::Half>,
 }
 
 impl<'a, 'f> Emitter<'a, 'f> {
@@ -119,6 +122,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             loaded: HashMap::new(),
             fills: HashMap::new(),
             strip: None,
+            half: None,
         }
     }
 

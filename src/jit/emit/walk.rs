@@ -1,7 +1,7 @@
 //! Questions about kernels that need a walk over statements: who reads what,
 //! how large a body is. In: loops IR; nothing is emitted here.
 
-use crate::loops::ir::{Access, Kernel, Loop, LoopKind, Range, ScalarOp, Stmt, ValueId};
+use crate::loops::ir::{Access, Kernel, Loop, LoopKind, ParamId, Range, ScalarOp, Stmt, ValueId};
 
 /// Statements in a statement, itself included: how far the next one's ordinal is.
 pub(super) fn size(statement: &Stmt) -> u32 {
@@ -34,6 +34,31 @@ pub(super) fn unrolled_size(statements: &[Stmt]) -> Option<u64> {
 /// Whether a loop is among the statements, at any depth.
 pub(super) fn has_loop(statements: &[Stmt]) -> bool {
     statements.iter().any(|statement| matches!(statement, Stmt::Loop(_)))
+}
+
+/// Accumulators of the loops among the statements, at the innermost depth.
+pub(super) fn chains(statements: &[Stmt]) -> usize {
+    let loops =
+        statements.iter().filter_map(|statement| if let Stmt::Loop(looped) = statement { Some(looped) } else { None });
+    loops.map(|looped| looped.reduces.len().max(chains(&looped.body))).sum()
+}
+
+/// Whether iterations may be done twice: nothing is accumulated, and nothing is read that the loop writes.
+pub(super) fn is_repeatable(looped: &Loop) -> bool {
+    let (mut read, mut written) = (Vec::new(), Vec::new());
+    params(&looped.body, &mut read, &mut written);
+    looped.reduces.is_empty() && written.iter().all(|param| !read.contains(param))
+}
+
+fn params(statements: &[Stmt], read: &mut Vec<ParamId>, written: &mut Vec<ParamId>) {
+    for statement in statements {
+        match statement {
+            Stmt::Let { op: ScalarOp::Load(access), .. } => read.push(access.param),
+            Stmt::Store { access, .. } => written.push(access.param),
+            Stmt::Loop(looped) => params(&looped.body, read, written),
+            Stmt::Let { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => {}
+        }
+    }
 }
 
 /// Calls `visit` for each access, also of loops inside.

@@ -11,7 +11,7 @@ use crate::kernels::abi::{ConvArgs, SPATIAL};
 pub const LANES: usize = 16;
 
 /// Elements of the sources that a block of images of a weight face should take.
-const BLOCK: usize = 64 * 1024;
+const BLOCK: usize = 128 * 1024;
 
 /// The sizes of a convolution.
 pub(super) struct Shape {
@@ -46,14 +46,46 @@ pub(super) struct Run {
 impl Run {
     pub fn copy(&self, source: &[f32], target: &mut [f32]) {
         let &Run { from, to, count, from_step, to_step } = self;
-        if from_step == 1 && to_step == 1 {
-            target[to..to + count].copy_from_slice(&source[from..from + count]);
-            return;
+        match (from_step, to_step) {
+            (1, 1) => copy_row(&source[from..from + count], &mut target[to..to + count]),
+            (2, 1) => copy_evens(&source[from..from + 2 * count - 1], &mut target[to..to + count]),
+            _ => {
+                let targets = target[to..].iter_mut().step_by(to_step);
+                for (target, source) in targets.zip(source[from..].iter().step_by(from_step)).take(count) {
+                    *target = *source;
+                }
+            }
         }
-        let targets = target[to..].iter_mut().step_by(to_step);
-        for (target, source) in targets.zip(source[from..].iter().step_by(from_step)).take(count) {
-            *target = *source;
-        }
+    }
+}
+
+/// Rows of pictures are short, so a call of the library's copy would cost more than the copy: blocks, and the last
+/// one again over what was copied.
+#[inline]
+fn copy_row(source: &[f32], target: &mut [f32]) {
+    const BLOCK: usize = 8;
+    const SMALL: usize = 4;
+    let count = source.len();
+    let mut block = |at: usize, size: usize| target[at..at + size].copy_from_slice(&source[at..at + size]);
+    if count >= BLOCK {
+        (0..count - BLOCK).step_by(BLOCK).for_each(|at| block(at, BLOCK));
+        block(count - BLOCK, BLOCK);
+    } else if count >= SMALL {
+        block(0, SMALL);
+        block(count - SMALL, SMALL);
+    } else {
+        (0..count).for_each(|at| block(at, 1));
+    }
+}
+
+/// Every second element, as pairs whose second half is dropped, but for the last.
+#[inline]
+fn copy_evens(source: &[f32], target: &mut [f32]) {
+    for (target, pair) in target.iter_mut().zip(source.chunks_exact(2)) {
+        *target = pair[0];
+    }
+    if let (Some(target), Some(source)) = (target.last_mut(), source.last()) {
+        *target = *source;
     }
 }
 
@@ -130,6 +162,13 @@ fn dot(a: &[i64], b: &[i64]) -> i64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// Places of a line of elements with zeros before and behind it. Lines stand in a row, so the zeros before the next
+/// line are zeros behind this one; results of one line still differ from those of the next.
+fn line(elements: i64, before: i64, behind: i64, reach: i64) -> i64 {
+    let shared = before.min(behind);
+    elements + before + behind - if (0..=reach).contains(&shared) { shared } else { 0 }
+}
+
 /// ceil(a / b) for b > 0.
 fn ceil(a: i64, b: i64) -> i64 {
     -(-a).div_euclid(b)
@@ -138,7 +177,11 @@ fn ceil(a: i64, b: i64) -> i64 {
 impl Grid {
     /// Of x for the out face and the weight face: place q of residue r is element q·step + r - lo.
     pub fn of_out(shape: &Shape) -> Grid {
-        let sizes: Vec<i64> = shape.windows.iter().map(|axis| axis.out + axis.reach()).collect();
+        let size = |axis: &Axis| {
+            let behind = axis.out + axis.reach() - axis.n - axis.lo;
+            if axis.step == 1 { line(axis.n, axis.lo, behind, axis.reach()) } else { axis.out + axis.reach() }
+        };
+        let sizes: Vec<i64> = shape.windows.iter().map(size).collect();
         let start = vec![0; sizes.len()];
         let phases = shape.windows.iter().map(|axis| axis.step as usize).product();
         Grid::new(sizes, start, phases, phases, shape)
@@ -151,7 +194,8 @@ impl Grid {
         for axis in &shape.windows {
             let low = ceil(axis.lo - axis.step + 1, axis.step) - axis.reach();
             let high = (axis.n - 1 + axis.lo).div_euclid(axis.step).max(low);
-            sizes.push(high - low + 1);
+            let (before, behind) = (-low, high + 1 - axis.out);
+            sizes.push(if axis.step == 1 { line(axis.out, before, behind, axis.reach()) } else { high - low + 1 });
             start.push(low);
         }
         let phases = shape.windows.iter().map(|axis| axis.step as usize).product();

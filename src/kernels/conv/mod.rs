@@ -53,6 +53,9 @@ pub unsafe extern "C" fn portable(args: *const ConvArgs) {
     unsafe { face::<super::micro::Portable>(&*args) }
 }
 
+/// Taps of a block of channels: a tile reads some lines of each, and a weight a row.
+const BLOCK_TAPS: usize = 288;
+
 /// A thread's memory between calls: it grows to the largest layer and is then only used again.
 #[derive(Default)]
 struct Space {
@@ -66,8 +69,8 @@ struct Space {
     results: Vec<f32>,
     /// Distances of taps.
     taps: Vec<isize>,
-    /// The weight of each tap, as element and channel of the source.
-    elements: Vec<usize>,
+    /// Where the weight of each tap lies, from that of the first.
+    places: Vec<usize>,
     /// How a channel is copied into the grid.
     runs_in: Vec<Run>,
     /// How results are copied out.
@@ -140,7 +143,9 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
                     unsafe {
                         let source = space.grid.as_ptr().add(class.first);
                         let packed = space.weights.as_ptr().add(weights);
-                        tile_row::<I>(taps, source, packed, rows, class.places, space.results.as_mut_ptr(), width);
+                        let results = space.results.as_mut_ptr();
+                        let row = Taps { taps, source, weights: packed, results, continues: false, width };
+                        tile_row::<I>(row, rows, class.places, class.taps.len() / sources);
                     }
                     weights += rows * taps.len();
                     for row in 0..rows {
@@ -156,23 +161,27 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
     }
 }
 
-/// Some rows of results, tile by tile.
-unsafe fn tile_row<I: Isa>(
-    taps: &[isize],
-    source: *const f32,
-    weights: *const f32,
-    rows: usize,
-    places: usize,
-    results: *mut f32,
-    width: usize,
-) {
+/// Some rows of results, tile by tile; `each` taps are of one channel. The channels come in blocks, so that what
+/// neighbouring tiles read stays in the first cache; chains go on from block to block.
+unsafe fn tile_row<I: Isa>(row: Taps<'_>, rows: usize, places: usize, each: usize) {
     let whole = I::VECTORS * I::WIDTH;
-    for place in (0..places).step_by(whole) {
-        let vectors = (places - place).div_ceil(I::WIDTH).min(I::VECTORS);
-        // SAFETY: the caller's.
-        unsafe {
-            let tile = Taps { taps, source: source.add(place), weights, results: results.add(place), width };
-            I::taps(rows, vectors, &tile);
+    let block = (BLOCK_TAPS / each.max(1)).max(1) * each.max(1);
+    for first in (0..row.taps.len().max(1)).step_by(block) {
+        let taps = &row.taps[first..row.taps.len().min(first + block)];
+        for place in (0..places).step_by(whole) {
+            let vectors = (places - place).div_ceil(I::WIDTH).min(I::VECTORS);
+            // SAFETY: the caller's.
+            unsafe {
+                let tile = Taps {
+                    taps,
+                    source: row.source.add(place),
+                    weights: row.weights.add(first * rows),
+                    results: row.results.add(place),
+                    continues: first > 0,
+                    width: row.width,
+                };
+                I::taps(rows, vectors, &tile);
+            }
         }
     }
 }
@@ -180,7 +189,7 @@ unsafe fn tile_row<I: Isa>(
 /// Taps and runs of every class of results.
 fn plan(shape: &Shape, grid: &Grid, transposed: bool, sources: usize, space: &mut Space) {
     space.taps.clear();
-    space.elements.clear();
+    space.places.clear();
     space.runs_in.clear();
     space.runs_out.clear();
     space.classes.clear();
@@ -192,15 +201,16 @@ fn plan(shape: &Shape, grid: &Grid, transposed: bool, sources: usize, space: &mu
                 if transposed { grid.tap_back(shape, residues, element) } else { Some(grid.tap(shape, element)) };
             if let Some(distance) = distance {
                 space.taps.push(distance);
-                space.elements.push(element);
+                space.places.push(element);
             }
         }
         // The taps of the first channel again for each of the others.
         let one = first_tap..space.taps.len();
         for (channel, tap) in (1..sources).flat_map(|channel| one.clone().map(move |tap| (channel, tap))) {
-            let (distance, element) = (space.taps[tap], space.elements[tap]);
+            let (distance, element) = (space.taps[tap], space.places[tap]);
             space.taps.push((channel * grid.channel) as isize + distance);
-            space.elements.push(channel * shape.k_len() + element);
+            let weights = if transposed { shape.group_in * shape.k_len() } else { shape.k_len() };
+            space.places.push(channel * weights + element);
         }
         let (first, places) = if transposed {
             grid.results_back(shape, residues, &mut space.runs_out)
@@ -223,25 +233,25 @@ fn pack<I: Isa>(
     results: usize,
     space: &mut Space,
 ) -> usize {
-    space.weights.clear();
-    let mut grouped = 0;
+    // From one result to the next, and from one group to the next.
+    let row = if transposed { shape.k_len() } else { shape.group_in * shape.k_len() };
+    let group_len = sources * results * shape.k_len();
+    let grouped = space.classes.iter().map(|class| class.taps.len() * results).sum();
+    space.weights.resize(shape.groups * grouped, 0.0);
+    let mut packed = 0;
     for group in 0..shape.groups {
         for class in &space.classes {
+            let places = &space.places[class.taps.clone()];
             for first in (0..results).step_by(I::CHANNELS) {
-                for tap in class.taps.clone() {
-                    let (source, element) = (space.elements[tap] / shape.k_len(), space.elements[tap] % shape.k_len());
-                    for result in first..(first + I::CHANNELS).min(results) {
-                        let (out, channel) = if transposed { (source, result) } else { (result, source) };
-                        let row = if transposed { group * sources + out } else { group * results + out };
-                        let place = (row * shape.group_in + channel) * shape.k_len() + element;
-                        // SAFETY: a row, a channel and an element of the weights.
-                        space.weights.push(unsafe { *args.b.add(place) });
-                    }
+                let rows = I::CHANNELS.min(results - first);
+                let target = &mut space.weights[packed..packed + rows * places.len()];
+                packed += target.len();
+                for (target, place) in target.chunks_exact_mut(rows).zip(places) {
+                    let place = group * group_len + first * row + place;
+                    // SAFETY: rows, a channel and an element of the weights.
+                    (0..rows).for_each(|at| unsafe { target[at] = *args.b.add(place + at * row) });
                 }
             }
-        }
-        if group == 0 {
-            grouped = space.weights.len();
         }
     }
     grouped

@@ -66,17 +66,11 @@ pub(super) unsafe fn weight<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut 
     }
 }
 
-/// Lanes j and j + half, the half getting smaller.
+/// Lanes j and j + half, the half getting smaller; written out, as it is done for each weight and block.
 fn joined(lanes: &[f32]) -> f32 {
-    let mut lanes: [f32; LANES] = std::array::from_fn(|lane| lanes[lane]);
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
+    let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
+    let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
+    (four[0] + four[2]) + (four[1] + four[3])
 }
 
 /// Taps in the order of the weights' elements; runs of a channel of x, and of y.

@@ -7,11 +7,12 @@
 //! The way: `arrange` lays out what wide products read, `fate` decides what is stored, `group` puts roots into common nests
 //! (with `domain` and `reads` to see what fits), `order` lays them in a row and
 //! bundles small ones, `emit`, `nest` and `wide` write statements, `tidy`
-//! joins loops, forms fma and cuts panels. `home` says where values lie, `turns`
+//! joins and (`exchange`) swaps loops, forms fma and cuts panels. `home` says where values lie, `turns`
 //! lowers the body of a scan by the same way.
 mod arrange;
 mod domain;
 mod emit;
+mod exchange;
 mod fate;
 mod group;
 mod home;

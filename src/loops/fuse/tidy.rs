@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use super::exchange;
 use crate::ir::{Binary, Face, Unary};
 use crate::loops::ir::{
     Access, Affine, Combine, Cost, Gemm, Kernel, Loop, LoopKind, Order, Par, Range, Reduce, ScalarOp, Stmt, ValueId,
@@ -19,8 +20,10 @@ const TREE: u64 = 16_384;
 const PANEL: f64 = 4_000.0;
 /// Less than two of them stays whole.
 const WHOLE: f64 = 8_000.0;
-/// Most panels of a convolution.
-const CONVOLUTION_PANELS: u64 = 8;
+/// Most panels of a convolution by images.
+const IMAGE_PANELS: u64 = 8;
+/// Most panels of a convolution by channels: each lays out all images.
+const CHANNEL_PANELS: u64 = 4;
 /// Most panels.
 const PANELS: u64 = 64;
 
@@ -36,6 +39,8 @@ pub(super) fn tidy(kernel: &mut Kernel, fma: bool, alone: bool) {
         Some(rows) => body.iter_mut().for_each(|stmt| join_rows(stmt, rows)),
         None => body.iter_mut().for_each(join_loops),
     }
+    body.iter_mut().for_each(exchange::exchange);
+    body.iter_mut().for_each(|stmt| exchange::tile(stmt, &mut kernel.vars));
     body.iter_mut().for_each(retree);
     if fma {
         let uses = count_uses(&body);
@@ -121,7 +126,8 @@ fn retree(stmt: &mut Stmt) {
     }
 }
 
-fn each_affine(body: &mut [Stmt], see: &mut dyn FnMut(&mut Affine)) {
+/// Calls `see` for each function of loop variables.
+pub(super) fn each_affine(body: &mut [Stmt], see: &mut dyn FnMut(&mut Affine)) {
     fn access(access: &mut Access, see: &mut dyn FnMut(&mut Affine)) {
         see(&mut access.index);
         access.guards.iter_mut().for_each(|guard| see(&mut guard.at));
@@ -285,12 +291,15 @@ fn cut_panels(kernel: &mut Kernel) {
     let Some((extent, step)) = common_extent(&kernel.body).filter(|_| time >= WHOLE) else { return };
     let panels = ((time / PANEL) as u64).clamp(2, PANELS).min(extent.div_ceil(step));
     let columns = kernel.body.iter().find_map(|stmt| if let Stmt::Gemm(gemm) = stmt { Some(gemm.n) } else { None });
-    let convolves = kernel.body.iter().any(|stmt| matches!(stmt, Stmt::Conv(_)));
+    let most = kernel.body.iter().find_map(|stmt| match stmt {
+        Stmt::Conv(conv) if conv.face == Face::Weight => Some(CHANNEL_PANELS),
+        Stmt::Conv(_) => Some(IMAGE_PANELS),
+        _ => None,
+    });
     let by = match columns {
         // Each panel puts weights or images in order again, so there are few.
-        None if convolves => extent.div_ceil(panels.min(CONVOLUTION_PANELS)).next_multiple_of(step),
         Some(columns) => product_rows(extent, columns, kernel.body.len() > 1),
-        None => extent.div_ceil(panels).next_multiple_of(step),
+        None => extent.div_ceil(panels.min(most.unwrap_or(panels))).next_multiple_of(step),
     };
     if by >= extent {
         return;
