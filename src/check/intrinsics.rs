@@ -54,6 +54,8 @@ pub enum Intrinsic {
     Zip,
     Encode,
     Decode,
+    Folds,
+    Missing,
     CoreUnary(Unary),
     CorePow,
     CoreFill,
@@ -68,9 +70,10 @@ pub enum Intrinsic {
     CoreWindowSum,
     CorePerAxis,
     CoreAxis,
+    CoreIsClass,
 }
 
-const WORDS: [(&str, Intrinsic); 37] = [
+const WORDS: [(&str, Intrinsic); 39] = [
     ("sum", Intrinsic::Sum),
     ("max", Intrinsic::Max),
     ("min", Intrinsic::Min),
@@ -108,9 +111,11 @@ const WORDS: [(&str, Intrinsic); 37] = [
     ("zip", Intrinsic::Zip),
     ("encode", Intrinsic::Encode),
     ("decode", Intrinsic::Decode),
+    ("folds", Intrinsic::Folds),
+    ("missing", Intrinsic::Missing),
 ];
 
-const CORE: [(&str, Intrinsic); 13] = [
+const CORE: [(&str, Intrinsic); 14] = [
     ("pow", Intrinsic::CorePow),
     ("fill", Intrinsic::CoreFill),
     ("iota", Intrinsic::CoreIota),
@@ -124,6 +129,7 @@ const CORE: [(&str, Intrinsic); 13] = [
     ("window_sum", Intrinsic::CoreWindowSum),
     ("per_axis", Intrinsic::CorePerAxis),
     ("axis", Intrinsic::CoreAxis),
+    ("is_class", Intrinsic::CoreIsClass),
 ];
 
 impl Intrinsic {
@@ -181,7 +187,9 @@ impl Intrinsic {
             Intrinsic::Encode => (&["column", "text"], 2),
             Intrinsic::Decode => (&["ids", "column"], 2),
             Intrinsic::Group => (&["table", "by"], 2),
-            Intrinsic::Table => (&["columns"], 1),
+            Intrinsic::Folds => (&["data", "count"], 2),
+            Intrinsic::Missing => (&["x"], 1),
+            Intrinsic::Table => (&[], 0),
             Intrinsic::Zip => (&["a", "b", "c", "d"], 2),
             Intrinsic::Grad | Intrinsic::Total => (&[], 0),
             Intrinsic::CoreUnary(_) => (&["x"], 1),
@@ -197,6 +205,7 @@ impl Intrinsic {
             Intrinsic::CoreWindowMax | Intrinsic::CoreWindowSum => (&["x", "size", "stride", "padding", "dilation"], 2),
             Intrinsic::CorePerAxis => (&["value", "count"], 2),
             Intrinsic::CoreAxis => (&["x", "along"], 2),
+            Intrinsic::CoreIsClass => (&["x"], 1),
         }
     }
 }
@@ -209,6 +218,9 @@ impl Checker<'_> {
     pub(super) fn intrinsic(&mut self, intrinsic: Intrinsic, given: Vec<Given>, span: Span) -> Value {
         if intrinsic == Intrinsic::Grad {
             return self.grad(given, span);
+        }
+        if intrinsic == Intrinsic::Table {
+            return self.table_of(given, span);
         }
         let Some(args) = self.place_args(intrinsic, given, span) else { return Value::Unknown };
         if args.iter().flatten().any(|(value, _)| matches!(value, Value::Unknown)) {
@@ -250,7 +262,8 @@ impl Checker<'_> {
             Intrinsic::Frozen => self.frozen(&args, span),
             Intrinsic::Evaluate => self.evaluate(&args, span),
             Intrinsic::Group => self.group(&args, span),
-            Intrinsic::Table => self.table_of(&args, span),
+            Intrinsic::Folds => self.folds(&args, span),
+            Intrinsic::Missing => self.missing(&args, span),
             Intrinsic::Zip => self.zip(&args, span),
             Intrinsic::Encode => self.encode(&args, span),
             Intrinsic::Decode => self.decode(&args),
@@ -268,8 +281,12 @@ impl Checker<'_> {
             Intrinsic::CoreWindowSum => self.window_call(&args, crate::ir::Fill::Zero, span),
             Intrinsic::CorePerAxis => self.per_axis_call(&args, span),
             Intrinsic::CoreAxis => self.axis_call(&args),
+            Intrinsic::CoreIsClass => match self.tensor_arg(&args, 0) {
+                Some((tensor, _)) => Value::Bool(matches!(tensor.elem, Elem::Class(_))),
+                None => Value::Unknown,
+            },
             // Their arguments are not plain values; they are called elsewhere.
-            Intrinsic::Grad | Intrinsic::Total => Value::Unknown,
+            Intrinsic::Grad | Intrinsic::Total | Intrinsic::Table => Value::Unknown,
         }
     }
 

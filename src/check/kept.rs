@@ -2,6 +2,7 @@
 //! of a part that a statement has at hand.
 
 use super::Checker;
+use super::dims::AtomId;
 use super::scope::{Binding, FrameKind};
 use super::typed::{Action, ActionKind, Eval, Kind, NodeId, Part};
 use super::value::{SlotValue, Tensor, Value};
@@ -89,20 +90,25 @@ impl Checker<'_> {
         let Some(tensor) = self.tensor(&computed, value.span) else {
             return self.bind_pattern(pattern, Value::Unknown);
         };
-        let open = |atom| (atom == rows).then_some(count as i64);
+        let kept = self.keep_on(&tensor, (part, rows), count, span);
+        self.bind_pattern(pattern, kept.map_or(Value::Unknown, Value::Tensor));
+    }
+
+    /// A value over so many rows of a part, computed here and kept.
+    pub(super) fn keep_on(&mut self, tensor: &Tensor, on: (Part, AtomId), count: u64, span: Span) -> Option<Tensor> {
+        let open = |atom| (atom == on.1).then_some(count as i64);
         let sizes: Option<Vec<usize>> = tensor
             .shape
             .iter()
             .map(|dim| self.program.atoms.resolve_with(dim, &open).as_number().map(|size| size as usize))
             .collect();
-        let Some(sizes) = sizes else { return self.bind_pattern(pattern, Value::Unknown) };
         let path = self.unique_path(format!("let {}", self.statement));
-        let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
-        let eval = Eval { outputs: vec![tensor.node], on: Some((part, rows)), seed: self.seed };
+        let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes?), span);
+        let eval = Eval { outputs: vec![tensor.node], on: Some(on), seed: self.seed };
         self.act(ActionKind::Set { slots: vec![slot], eval }, span);
-        let seen = SlotValue { elem: tensor.elem, ..self.slot_value(slot) };
+        let seen = SlotValue { elem: tensor.elem.clone(), ..self.slot_value(slot) };
         let read = self.read(&seen, span);
-        self.bind_pattern(pattern, Value::Tensor(Tensor { classes: tensor.classes, ..read }));
+        Some(Tensor { classes: tensor.classes.clone(), ..read })
     }
 
     /// A `let` of what `evaluate` gave: computed at once, as its rows are at hand here only.
@@ -147,7 +153,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let rows = self.program.atoms.name("B", None, on.span);
+        let rows = self.program.data[part.data.index()].at_hand;
         self.phase.data = Some(part.data);
         self.phase.rows = Some(super::dims::Dim::atom(rows));
         self.frame_mut().dims.push(("B".to_string(), super::dims::Dim::atom(rows)));
