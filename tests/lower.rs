@@ -2,10 +2,11 @@
 
 use crate::programs::{INTERPRETER, JIT, check, numbers, run_text};
 use crate::session::build::{Build, d, ds};
+use nnc::check::rows;
 use nnc::check::typed::*;
 use nnc::ir::interpret::{Array, interpret};
 use nnc::ir::{Binary, DType, Op, Owner, Unary};
-use nnc::lower::{self, Request, rows};
+use nnc::lower::{self, Request};
 
 /// A normalised sum over the hidden row features of a table of `rows` rows, and its pieces.
 struct Scored {

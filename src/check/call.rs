@@ -55,6 +55,9 @@ impl Checker<'_> {
 
     /// A stage of a pipe: the value becomes the first argument.
     pub(super) fn stage(&mut self, value: Value, from: Span, stage: &Expr) -> Value {
+        if let Some(columns) = self.column_stage(&value, from, stage) {
+            return columns;
+        }
         match &stage.kind {
             ExprKind::Repeat { count, stages } => self.repeat(value, from, count, stages),
             ExprKind::Call { callee, args } => {
