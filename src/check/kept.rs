@@ -101,14 +101,7 @@ impl Checker<'_> {
     }
 
     /// Stores what is computed on a part, at once: its rows are at hand here only.
-    fn keep_at_once(
-        &mut self,
-        value: Value,
-        on: (Part, AtomId),
-        count: u64,
-        at: Span,
-        span: Span,
-    ) -> Value {
+    fn keep_at_once(&mut self, value: Value, on: (Part, AtomId), count: u64, at: Span, span: Span) -> Value {
         let mut kept = Kept { rows: on.1, count: count as i64, slots: Vec::new(), outputs: Vec::new() };
         let value = self.keep_leaves(value, &mut kept, at, span);
         if !kept.slots.is_empty() {
