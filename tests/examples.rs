@@ -1,13 +1,15 @@
-//! Every program of `examples/` and `tests/course/` runs to its end, and so its
+//! Every program of `examples/`, `tests/course/` and `tests/programs/` runs to its end, and so its
 //! assertions hold; small ones also in the interpreter. An example that takes long
 //! names in its header (`# Quick: epochs = 2, rows = 500`) the constants under which
 //! it runs here, and one that shows a
 //! mistake the warning it gets (`# Warns: W0804`); the ignored test runs all of them in full and prints a table.
 //! Programs on real data run where the environment variable `NNC_DATA` names the
-//! folder of data sets.
+//! folder of data sets: shortened in the same way, and in full, with what each is to
+//! reach (`# Target: `), by another ignored test.
 
-use super::programs::{INTERPRETER, JIT, Ran, Way, files_below, numbers, run_set};
+use super::programs::{INTERPRETER, JIT, Ran, Way, files_below, files_in, numbers, run_set};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -42,10 +44,9 @@ fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(format!("{name}.nn"))
 }
 
-/// Runs the programs below a folder, two at a time.
-fn each_runs(folder: &str, way: Way, full: bool) {
-    let files = files_below(folder, "nn");
-    assert!(!files.is_empty(), "no program in {folder}");
+/// Runs programs, two at a time.
+fn each_runs(files: Vec<PathBuf>, way: Way, full: bool) {
+    assert!(!files.is_empty(), "no programs");
     let queue = Mutex::new(files.into_iter());
     let next = || queue.lock().map(|mut files| files.next()).unwrap_or_default();
     std::thread::scope(|scope| {
@@ -73,22 +74,52 @@ fn runs(path: &Path, way: Way, full: bool) {
     assert!(text.starts_with("# "), "{} begins with what it shows", path.display());
     assert!(text.contains("\nassert ") || text.contains(" assert "), "{} asserts its result", path.display());
     assert!(text.contains("# Expected: "), "{} says what is expected", path.display());
+    if shown.starts_with("examples") {
+        draws_what_it_says(shown, &text, &ran.files);
+    }
+}
+
+/// An example draws at least one picture, and all that its header names after `# Draws: `.
+fn draws_what_it_says(shown: &Path, text: &str, files: &[(String, Vec<u8>)]) {
+    let header = text.lines().take_while(|line| line.starts_with('#'));
+    let draws: Vec<&str> = header
+        .skip_while(|line| !line.starts_with("# Draws: "))
+        .take_while(|line| !line.starts_with("# Run time: "))
+        .collect();
+    let is_picture = |name: &str| name.ends_with(".svg") || name.ends_with(".png");
+    let named: Vec<&str> = draws
+        .iter()
+        .flat_map(|line| line.split_whitespace())
+        .map(|word| word.trim_end_matches([',', ';', '.', ':']))
+        .filter(|word| is_picture(word))
+        .collect();
+    assert!(!named.is_empty(), "{} says in `# Draws: ` what it draws", shown.display());
+    for picture in named {
+        let written = files.iter().any(|(name, bytes)| name.ends_with(picture) && !bytes.is_empty());
+        let names: Vec<&String> = files.iter().map(|(name, _)| name).collect();
+        assert!(written, "{} draws no {picture}, only {names:?}", shown.display());
+    }
 }
 
 #[test]
 fn every_example_runs() {
-    each_runs("examples", JIT, false);
+    each_runs(files_below("examples", "nn"), JIT, false);
 }
 
 #[test]
 #[ignore = "takes long: the table of full run times"]
 fn every_example_runs_in_full() {
-    each_runs("examples", Way { threads: 2, ..JIT }, true);
+    each_runs(files_below("examples", "nn"), Way { threads: 2, ..JIT }, true);
 }
 
 #[test]
 fn every_program_of_the_course_runs() {
-    each_runs("tests/course", JIT, false);
+    each_runs(files_below("tests/course", "nn"), JIT, false);
+}
+
+#[test]
+fn every_program_of_the_language_runs() {
+    each_runs(files_below("tests/programs", "nn"), JIT, false);
 }
 
 #[test]
@@ -123,11 +154,61 @@ fn runs_repeat_bit_for_bit_on_any_number_of_threads() {
     }
 }
 
+/// Whether the data sets are there; says so where they are not.
+fn has_data() -> bool {
+    let has = std::env::var_os("NNC_DATA").is_some_and(|folder| !folder.is_empty());
+    if !has {
+        println!("skipped: tests/real/*.nn need the data sets; NNC_DATA names their folder");
+    }
+    has
+}
+
 #[test]
 fn every_program_on_real_data_runs() {
-    match std::env::var_os("NNC_DATA").filter(|folder| !folder.is_empty()) {
+    if has_data() {
         // Results do not depend on threads; time does.
-        Some(_) => each_runs("tests/real", Way { threads: 2, ..JIT }, false),
-        None => println!("skipped: tests/real/*.nn need the data sets; NNC_DATA names their folder"),
+        each_runs(files_in("tests/real", "nn"), Way { threads: 2, ..JIT }, false);
     }
+}
+
+/// Each program whose header names a target (`# Target: `), as a user runs it, one after the other, with a table: what
+/// it is to reach, the last line that it printed, wall time and processor time of the whole process. Files that the
+/// programs write are left in `target/tmp/real`.
+#[test]
+#[ignore = "takes most of an hour: the table of targets"]
+fn every_real_program_runs_in_full() {
+    if !has_data() {
+        return;
+    }
+    let mut failed = Vec::new();
+    let files = files_below("examples", "nn").into_iter().chain(files_in("tests/real", "nn"));
+    println!("| program | target | got | wall | CPU |\n| --- | --- | --- | --- | --- |");
+    for path in files {
+        let text = std::fs::read_to_string(&path).expect("a program can be read");
+        let Some(target) = text.lines().find_map(|line| line.strip_prefix("# Target: ")) else { continue };
+        let name = path.file_stem().unwrap_or_default();
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("real").join(name);
+        let (started, before) = (Instant::now(), children_seconds());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nnc"));
+        command.arg("run").arg(&path).args(["--threads", "2", "--out"]).arg(&out);
+        let ran = command.output().expect("the program starts");
+        let (wall, taken) = (started.elapsed().as_secs_f64(), children_seconds() - before);
+        let printed = String::from_utf8_lossy(&ran.stdout);
+        let got = printed.lines().next_back().unwrap_or_default();
+        println!("| {} | {target} | {got} | {wall:.0} s | {taken:.0} s |", name.display());
+        if !ran.status.success() {
+            failed.push(format!("{}\n{printed}{}", path.display(), String::from_utf8_lossy(&ran.stderr)));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Processor seconds of all child processes that have ended; 0 where the system does not tell.
+fn children_seconds() -> f64 {
+    const TICKS_A_SECOND: f64 = 100.0;
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name of the process, in brackets, may hold blanks; behind it `cutime` and `cstime` are fields 14 and 15.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+    (ticks(13) + ticks(14)) / TICKS_A_SECOND
 }

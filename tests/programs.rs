@@ -6,10 +6,11 @@
 use nnc::check::{self, typed};
 use nnc::diag::{Diagnostic, render};
 use nnc::driver::FileWorld;
+use nnc::report::{Reporter, Style, Times, TimesStyle};
 use nnc::source::SourceMap;
 use nnc::syntax;
 use nnc::train::engine::EngineKind;
-use nnc::train::{Outcome, Report, RunOptions, run};
+use nnc::train::{Outcome, Report, RunOptions, Value, run};
 use std::path::{Path, PathBuf};
 
 /// How a program is run.
@@ -32,12 +33,19 @@ pub struct Ran {
     pub warnings: Vec<Diagnostic>,
 }
 
-#[derive(Default)]
-struct Prints(Vec<String>);
+/// Keeps what is printed and draws pictures as the command does.
+struct Told {
+    prints: Vec<String>,
+    pictures: Reporter,
+}
 
-impl Report for Prints {
+impl Report for Told {
     fn on_print(&mut self, text: &str) {
-        self.0.push(text.to_string());
+        self.prints.push(text.to_string());
+    }
+
+    fn on_plot(&mut self, plot: &typed::Plot, outputs: &[Value], to: Option<&Path>) -> Result<Option<PathBuf>, String> {
+        self.pictures.on_plot(plot, outputs, to)
     }
 }
 
@@ -94,8 +102,9 @@ fn run_here(name: &str, text: &str, set: &[(String, f64)], way: Way) -> Result<R
         out: folder.0.clone(),
         ..RunOptions::default()
     };
-    let mut prints = Prints::default();
-    let outcome = run(&program, &options, &mut prints).map_err(|fault| {
+    let times = Times::new(std::time::Instant::now(), TimesStyle::Silent);
+    let mut told = Told { prints: Vec::new(), pictures: Reporter::new(Style::Quiet, folder.0.clone(), times) };
+    let outcome = run(&program, &options, &mut told).map_err(|fault| {
         let (line, column) = sources.line_column(fault.span);
         format!("{name}:{line}:{column}: {}: `{}` {:?}", fault.message, sources.text(fault.span), fault.help)
     })?;
@@ -107,7 +116,7 @@ fn run_here(name: &str, text: &str, set: &[(String, f64)], way: Way) -> Result<R
             (name, std::fs::read(path).expect("what was written can be read"))
         })
         .collect();
-    Ok(Ran { prints: prints.0, outcome, files, warnings })
+    Ok(Ran { prints: told.prints, outcome, files, warnings })
 }
 
 /// The numbers in a text, in order.

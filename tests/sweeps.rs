@@ -84,3 +84,33 @@ for k in [1.0, 2.0] { print grad(k^3 * w, k) }
         assert!((found - wanted).abs() < 1e-4, "{numbers:?}");
     }
 }
+
+/// Trains in turns: the weights of each are in a file of their own, under the names of the model.
+const TURNS: &str = "\
+model A(x: f32[B, 2]) -> f32[B] { x |> dense(4) |> tanh |> dense(1) |> squeeze }
+model C(x: f32[B, 2]) -> f32[B] { x |> dense(3) |> tanh |> dense(1) |> squeeze }
+for m in [A, C] {
+    train m on gate { minimize bce_with_logits(m(x), y) with adam(0.1); epochs 3 }
+}
+for rate in [0.1, 0.2] {
+    model Net(x: f32[B, 2]) -> f32[B] { x |> dense(4) |> tanh |> dense(1) |> squeeze }
+    train Net on gate { minimize bce_with_logits(Net(x), y) with adam(rate); epochs 3 }
+    train Net on gate { minimize bce_with_logits(Net(x), y) with sgd(rate); epochs 3 }
+    print Net(x) on gate.all
+}
+model Other(x: f32[B, 2]) -> f32[B] { x |> dense(4) |> tanh |> dense(1) |> squeeze }
+for file in [\"Net.safetensors\", \"Net-2.safetensors\"] {
+    load Other from file at \"Net\"
+    print Other(x) on gate.all
+}
+";
+
+#[test]
+fn each_turn_has_its_file_of_weights() {
+    let ran = ran(&format!("{NET}{TURNS}"));
+    let mut files: Vec<&str> = ran.files.iter().map(|(name, _)| name.as_str()).collect();
+    files.dedup();
+    assert_eq!(files, ["A.safetensors", "C.safetensors", "Net.safetensors", "Net-2.safetensors"]);
+    assert_eq!(ran.prints[..2], ran.prints[2..], "what is loaded is what each turn left");
+    assert_ne!(ran.prints[0], ran.prints[1]);
+}

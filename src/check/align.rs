@@ -94,8 +94,12 @@ impl Checker<'_> {
 
     /// Where the axes of the lower rank stand in the higher: in order, in exactly one way.
     fn embed(&mut self, low: &[Dim], high: &[Dim], spans: [Span; 3]) -> Option<Vec<usize>> {
+        // Axes that are the same by name go before those that only may be.
         let mut ways = Vec::new();
-        self.embeddings(low, high, 0, &mut Vec::new(), &mut ways);
+        self.embeddings(low, high, 0, &|same| same == Some(true), &mut Vec::new(), &mut ways);
+        if ways.is_empty() {
+            self.embeddings(low, high, 0, &|same| same != Some(false), &mut Vec::new(), &mut ways);
+        }
         let atoms = &self.program.atoms;
         let (small, large) = (atoms.show_shape(low), atoms.show_shape(high));
         match ways.len() {
@@ -132,6 +136,8 @@ impl Checker<'_> {
                 self.report(diagnostic);
                 None
             }
+            // Which of them a size in error is, is not the matter here.
+            _ if low.iter().any(|dim| atoms.in_error(dim)) => None,
             _ => {
                 let message = format!("{small} fits {large} in more than one way");
                 self.report(
@@ -145,7 +151,15 @@ impl Checker<'_> {
         }
     }
 
-    fn embeddings(&self, low: &[Dim], high: &[Dim], from: usize, path: &mut Vec<usize>, ways: &mut Vec<Vec<usize>>) {
+    fn embeddings(
+        &self,
+        low: &[Dim],
+        high: &[Dim],
+        from: usize,
+        fits: &dyn Fn(Option<bool>) -> bool,
+        path: &mut Vec<usize>,
+        ways: &mut Vec<Vec<usize>>,
+    ) {
         if path.len() == low.len() {
             ways.push(path.clone());
             return;
@@ -154,9 +168,9 @@ impl Checker<'_> {
             return;
         }
         for axis in from..high.len() {
-            if self.program.atoms.same(&low[path.len()], &high[axis]) != Some(false) {
+            if fits(self.program.atoms.same(&low[path.len()], &high[axis])) {
                 path.push(axis);
-                self.embeddings(low, high, axis + 1, path, ways);
+                self.embeddings(low, high, axis + 1, fits, path, ways);
                 path.pop();
             }
         }

@@ -133,9 +133,9 @@ impl Checker<'_> {
                 BinaryOp::Range => return Some(self.known_range(both, span)),
                 BinaryOp::Eq | BinaryOp::Ne if x == y => return Some(Value::Bool(op == BinaryOp::Eq)),
                 BinaryOp::Eq | BinaryOp::Ne | BinaryOp::Lt | BinaryOp::Le | BinaryOp::Gt | BinaryOp::Ge => {
-                    let Some((p, q)) = both_numbers(both) else {
-                        return Some(self.open_condition(span));
-                    };
+                    // A size that is open inside a definition's own check decides nothing; the number of rows at hand
+                    // is compared when it runs.
+                    let Some((p, q)) = both_numbers(both) else { return self.open.then_some(Value::Unknown) };
                     return Some(Value::Bool(compare_known(op, p.cmp(&q))));
                 }
                 BinaryOp::Contract | BinaryOp::And | BinaryOp::Or => return None,
@@ -163,17 +163,6 @@ impl Checker<'_> {
             BinaryOp::Ge => Value::Bool(x >= y),
             BinaryOp::Range | BinaryOp::Contract | BinaryOp::And | BinaryOp::Or => return None,
         })
-    }
-
-    /// A size that is open inside a definition's own check decides nothing; at a use it must be known.
-    fn open_condition(&mut self, span: Span) -> Value {
-        if self.open {
-            return Value::Unknown;
-        }
-        self.report(
-            Diagnostic::new(Code::E0401, "this depends on the number of rows, which is not known before it runs", span)
-                .help("compare with `where`, or give the size as a setting"),
-        )
     }
 
     fn as_float(&self, number: &Number) -> Option<f64> {
@@ -207,7 +196,16 @@ impl Checker<'_> {
                 Diagnostic::new(Code::E0401, format!("the range {from}..{to} runs downwards"), span)
                     .help(format!("write `reverse({to}..{from})`")),
             ),
-            _ => self.open_condition(span),
+            // A size that is open inside a definition's own check counts nothing; at a use it must be known.
+            _ if self.open => Value::Unknown,
+            _ => self.report(
+                Diagnostic::new(
+                    Code::E0401,
+                    "this depends on the number of rows, which is not known before it runs",
+                    span,
+                )
+                .help("walk a range of known length, or give the size as a setting"),
+            ),
         }
     }
 

@@ -68,7 +68,7 @@ impl Checker<'_> {
                         made
                     }
                     // `x |> frozen(m)`: what it gives is applied.
-                    Value::Intrinsic(Intrinsic::Frozen | Intrinsic::Clone) => {
+                    Value::Intrinsic(Intrinsic::Frozen | Intrinsic::Fresh | Intrinsic::Clone) => {
                         self.call(target, std::mem::take(&mut given), stage.span, callee.span, "")
                     }
                     other => other,
@@ -108,6 +108,7 @@ impl Checker<'_> {
                 self.phase.frozen -= 1;
                 value
             }
+            Value::Fresh(instance, training) => self.apply_fresh(instance, training, given, span),
             Value::Rule(rule) => self.apply_rule(&rule, given, span),
             other => {
                 let message = format!("{} cannot be called", other.describe());
@@ -126,7 +127,9 @@ impl Checker<'_> {
     /// Inlines a function.
     pub(super) fn call_fn(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {
         if self.is_filler(definition) && !self.gives_shape(&given) {
-            return Value::Partial(definition, given.into());
+            // Whether what is not known is the shape is not known either.
+            let open = given.first().is_some_and(|(name, value, _)| name.is_none() && matches!(value, Value::Unknown));
+            return if open { Value::Unknown } else { Value::Partial(definition, given.into()) };
         }
         let def = self.definitions[definition.0 as usize].clone();
         if !self.enter(definition, span) {
@@ -145,9 +148,9 @@ impl Checker<'_> {
 
     fn gives_shape(&self, given: &[Given]) -> bool {
         given.iter().any(|(name, _, _)| name.as_ref().is_some_and(|name| name.text == "shape"))
-            || given.first().is_some_and(|(name, value, _)| {
-                name.is_none() && matches!(value, Value::List(_) | Value::Tuple(_) | Value::Unknown)
-            })
+            || given
+                .first()
+                .is_some_and(|(name, value, _)| name.is_none() && matches!(value, Value::List(_) | Value::Tuple(_)))
     }
 
     /// Calls a filler for a shape.
@@ -434,6 +437,7 @@ impl Checker<'_> {
             places: HashMap::new(),
             made,
             applied: None,
+            context: None,
             order,
         });
         InstanceId(self.instances.len() as u32 - 1)
@@ -509,27 +513,58 @@ impl Checker<'_> {
         }
         let def = self.definitions[definition.0 as usize].clone();
         self.spend(APPLY_WORK, span);
+        self.apply_original(instance, &given, span);
         if !self.enter(definition, span) {
             return Value::Unknown;
         }
-        if self.instances[instance.0 as usize].applied.is_none() {
+        let first = self.instances[instance.0 as usize].applied.is_none();
+        if first {
             self.instances[instance.0 as usize].applied = Some(span);
+            let sequences = given.first().and_then(|(_, value, _)| match value {
+                Value::Tensor(tensor) => tensor.shape.get(1).cloned(),
+                _ => None,
+            });
+            self.instances[instance.0 as usize].context = sequences;
         }
         let applied = self.phase.applied.entry(instance).or_insert(0);
         *applied += 1;
         let suffix = if *applied > 1 { format!("@{applied}") } else { String::new() };
         let path = self.instances[instance.0 as usize].path.clone();
         let mut frame = Frame::new(FrameKind::Layer, def.file, instance, path.clone(), span);
-        frame.place = format!("{path}{suffix}");
+        frame.place = match &self.phase.fresh {
+            Some(place) => format!("{place}/{path}{suffix}"),
+            None => format!("{path}{suffix}"),
+        };
         self.frames.push(frame);
         let settings: Vec<Given> =
             self.instances[instance.0 as usize].settings.iter().map(|value| (None, value.clone(), span)).collect();
         let bound = self.bind_args(&def.ast.settings, settings, &def.ast.name.text, def.ast.name.span, span);
         let value = if bound { self.body_value(&def, given, span) } else { Value::Unknown };
         let value = self.leave(value);
+        if first {
+            self.finish_clones(instance);
+        }
         if let Some(key) = key {
             self.phase.calls.insert(key, value.clone());
         }
+        value
+    }
+
+    /// An application that shares no draw with any other: its draws are of this place as well as of those inside.
+    fn apply_fresh(&mut self, instance: InstanceId, training: bool, given: Vec<Given>, span: Span) -> Value {
+        let number = self.frame_mut().number("fresh");
+        let turns: String = self.frame().unroll.iter().map(|turn| format!("[{turn}]")).collect();
+        let place = format!("{}/fresh{number}{turns}", self.frame().place);
+        let place = self.phase.fresh.replace(place);
+        let calls = std::mem::take(&mut self.phase.calls);
+        let (outer, writes) = (self.phase.training, self.phase.writes.len());
+        self.phase.training |= training;
+        let value = self.apply(instance, given, span);
+        // In evaluation nothing is set, whatever layers do in training.
+        if training && !outer {
+            self.phase.writes.truncate(writes);
+        }
+        (self.phase.training, self.phase.calls, self.phase.fresh) = (outer, calls, place);
         value
     }
 

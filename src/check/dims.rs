@@ -48,6 +48,8 @@ struct Atom {
     wild: bool,
     /// How many quotients it has inside of each other.
     quotients: u32,
+    /// What it is taken to be the same as, in the use at hand.
+    assumed: Option<Dim>,
 }
 
 /// All atoms of a compilation.
@@ -175,6 +177,57 @@ impl Atoms {
         self.push(AtomKind::Name(name.to_string()), binding, span)
     }
 
+    /// Makes two dims the same from here on, as the condition of an `if` of this use has found their sizes to be. Atoms
+    /// are those of one use of a definition, so that other uses know nothing of it.
+    pub fn assume(&mut self, a: &Dim, b: &Dim) {
+        let (a, b) = (self.assumed(a), self.assumed(b));
+        let (of, to) = match (a.as_atom(), b.as_atom()) {
+            (Some(atom), _) if !self.mentions(&b, atom) => (atom, b),
+            (_, Some(atom)) if !self.mentions(&a, atom) => (atom, a),
+            _ => return,
+        };
+        self.atoms[of.0 as usize].assumed = Some(to);
+    }
+
+    /// Whether an atom stands in a dim, be it inside of an opaque one.
+    fn mentions(&self, dim: &Dim, atom: AtomId) -> bool {
+        dim.atoms().any(|other| {
+            other == atom
+                || match &self.atoms[other.0 as usize].kind {
+                    AtomKind::Name(_) => false,
+                    AtomKind::Floor(a, b) | AtomKind::Rem(a, b) | AtomKind::Exact(a, b) => {
+                        self.mentions(a, atom) || self.mentions(b, atom)
+                    }
+                }
+        })
+    }
+
+    /// A dim with what is assumed of its atoms.
+    fn assumed(&self, dim: &Dim) -> Dim {
+        if dim.atoms().all(|atom| self.atoms[atom.0 as usize].assumed.is_none()) {
+            return dim.clone();
+        }
+        let mut sum = Dim::default();
+        for (monomial, factor) in &dim.terms {
+            let mut product = Dim::number(*factor);
+            for &atom in monomial {
+                let value = match &self.atoms[atom.0 as usize].assumed {
+                    Some(other) => self.assumed(other),
+                    None => Dim::atom(atom),
+                };
+                match product.mul(&value) {
+                    Ok(next) => product = next,
+                    Err(_) => return dim.clone(),
+                }
+            }
+            match sum.add(&product) {
+                Ok(next) => sum = next,
+                Err(_) => return dim.clone(),
+            }
+        }
+        sum
+    }
+
     /// Binds an open atom.
     pub fn bind(&mut self, atom: AtomId, to: Dim) {
         self.atoms[atom.0 as usize].binding = Some(to);
@@ -192,7 +245,7 @@ impl Atoms {
 
     fn push(&mut self, kind: AtomKind, binding: Option<Dim>, span: Span) -> AtomId {
         let quotients = self.quotients(&kind);
-        self.atoms.push(Atom { kind, binding, span, wild: false, quotients });
+        self.atoms.push(Atom { kind, binding, span, wild: false, quotients, assumed: None });
         AtomId(self.atoms.len() as u32 - 1)
     }
 
@@ -207,6 +260,11 @@ impl Atoms {
     fn is_wild(&self, atom: AtomId) -> bool {
         let entry = &self.atoms[atom.0 as usize];
         entry.wild || entry.binding.as_ref().is_some_and(|dim| dim.atoms().any(|atom| self.is_wild(atom)))
+    }
+
+    /// Whether a dim is made of a size in error.
+    pub fn in_error(&self, dim: &Dim) -> bool {
+        dim.atoms().any(|atom| self.is_wild(atom))
     }
 
     /// Exact quotient `a / b`: a remainder between numbers is an error.
@@ -371,12 +429,12 @@ impl Atoms {
         if a == b {
             return Some(true);
         }
-        if a.atoms().chain(b.atoms()).any(|atom| self.is_wild(atom)) {
+        if self.in_error(a) || self.in_error(b) {
             return None;
         }
         let opaque = |dim: &Dim| dim.atoms().any(|atom| !matches!(self.atoms[atom.0 as usize].kind, AtomKind::Name(_)));
         if !opaque(a) && !opaque(b) {
-            return Some(false);
+            return Some(self.assumed(a) == self.assumed(b));
         }
         let (left, right) = (self.resolve(a), self.resolve(b));
         if left == right {

@@ -228,7 +228,7 @@ impl Checker<'_> {
             Value::Run => return self.clock(name, span),
             Value::Figures(part) => {
                 let full = format!("{part}.{}", name.text);
-                return self.named_figure(&full).unwrap_or_else(|| self.figure(&full, span));
+                return self.named_figure(&full, span).unwrap_or_else(|| self.figure(&full, span));
             }
             Value::Record(fields) => match fields.iter().find(|(field, _)| *field == name.text) {
                 Some((_, value)) => return value.clone(),
@@ -245,6 +245,10 @@ impl Checker<'_> {
                 }
                 if let Some((_, child)) = instance.children.iter().find(|(child, _)| *child == name.text) {
                     return Value::Instance(*child);
+                }
+                // With open sizes no parameters are made.
+                if self.open {
+                    return Value::Unknown;
                 }
                 let slots = instance.slots.iter().map(|(slot, _)| slot.clone());
                 slots.chain(instance.children.iter().map(|(child, _)| child.clone())).collect()
@@ -312,6 +316,11 @@ impl Checker<'_> {
     }
 
     fn unknown_figure(&mut self, name: &str, span: Span) -> Value {
+        if self.phase.late.iter().any(|figure| figure == name) {
+            let message = format!("`{name}` is known at an epoch's end, and this block runs between steps");
+            let help = "`every 1 epochs`; or `record` it in the train, a row each step";
+            return self.report(Diagnostic::new(Code::E0502, message, span).help(help));
+        }
         let figures = self.phase.figures.clone();
         let mut diagnostic = Diagnostic::new(Code::E0502, format!("this train has no figure `{name}`"), span);
         diagnostic = match crate::diag::nearest(name, figures.iter().map(String::as_str)) {
@@ -354,7 +363,7 @@ impl Checker<'_> {
                 let text = self.sources.text(span).lines().next().unwrap_or_default().to_string();
                 let mut diagnostic = Diagnostic::new(Code::E0304, message, span);
                 diagnostic = match other {
-                    Value::Instance(_) | Value::Frozen(_) => {
+                    Value::Instance(_) | Value::Frozen(_) | Value::Fresh(..) => {
                         diagnostic.help(format!("apply it to a value: `x |> {text}`"))
                     }
                     Value::Def(_) | Value::Intrinsic(_) => diagnostic.help(format!("call it: `{text}(...)`")),

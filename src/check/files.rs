@@ -63,7 +63,7 @@ impl Checker<'_> {
 
     /// A slot's name in a file: its path, with the instance's own replaced by `at`.
     fn name_in_file(&self, slot: SlotId, path: Option<&str>, at: Option<&str>) -> String {
-        let full = self.program.slot(slot).path.split('~').next().unwrap_or_default();
+        let full = self.program.slot(slot).name_in_file();
         match (path, at) {
             (Some(path), Some(at)) => format!("{at}{}", full.strip_prefix(path).unwrap_or(full)),
             (None, Some(at)) => at.to_string(),

@@ -225,6 +225,9 @@ impl Checker<'_> {
                 let count = to.sub(&from).ok()?;
                 Some(Taken::Part(from, count))
             }
+            Value::List(items) if !items.is_empty() && items.iter().all(is_whole) => {
+                self.listed(items, dim, span).map(|index| Taken::By(index, span))
+            }
             other => {
                 let index = self.tensor(other, span)?;
                 if !matches!(index.elem, Elem::Int | Elem::Class(_)) {
@@ -262,6 +265,17 @@ impl Checker<'_> {
         Some(Taken::Part(start, count))
     }
 
+    /// Known whole numbers that index an axis together; negative ones count from the end.
+    fn listed(&mut self, items: &[Value], dim: &Dim, span: Span) -> Option<Tensor> {
+        let mut places = Vec::with_capacity(items.len());
+        for item in items {
+            let end = self.end(item, dim, span, true)?;
+            places.push(self.whole(&Value::size(end), "an index", span)? as f64);
+        }
+        let shape = vec![Dim::number(places.len() as i64)];
+        Some(self.table(&places, Elem::Int, shape, span))
+    }
+
     /// An end of a slice or an index as a dim from 0; negative ones count from the end.
     fn end(&mut self, value: &Value, dim: &Dim, span: Span, inside: bool) -> Option<Dim> {
         let at = match value {
@@ -285,4 +299,9 @@ impl Checker<'_> {
         }
         Some(at)
     }
+}
+
+/// Whether a value is a whole number that is known.
+fn is_whole(value: &Value) -> bool {
+    matches!(value, Value::Number(Number::Int(_), _))
 }

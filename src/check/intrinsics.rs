@@ -47,6 +47,7 @@ pub enum Intrinsic {
     Pick,
     Clone,
     Frozen,
+    Fresh,
     Total,
     Evaluate,
     Group,
@@ -68,9 +69,11 @@ pub enum Intrinsic {
     CoreWindowSum,
     CorePerAxis,
     CoreAxis,
+    CoreIsClass,
+    CoreContext,
 }
 
-const WORDS: [(&str, Intrinsic); 37] = [
+const WORDS: [(&str, Intrinsic); 38] = [
     ("sum", Intrinsic::Sum),
     ("max", Intrinsic::Max),
     ("min", Intrinsic::Min),
@@ -101,6 +104,7 @@ const WORDS: [(&str, Intrinsic); 37] = [
     ("pick", Intrinsic::Pick),
     ("clone", Intrinsic::Clone),
     ("frozen", Intrinsic::Frozen),
+    ("fresh", Intrinsic::Fresh),
     ("total", Intrinsic::Total),
     ("evaluate", Intrinsic::Evaluate),
     ("group", Intrinsic::Group),
@@ -110,7 +114,7 @@ const WORDS: [(&str, Intrinsic); 37] = [
     ("decode", Intrinsic::Decode),
 ];
 
-const CORE: [(&str, Intrinsic); 13] = [
+const CORE: [(&str, Intrinsic); 15] = [
     ("pow", Intrinsic::CorePow),
     ("fill", Intrinsic::CoreFill),
     ("iota", Intrinsic::CoreIota),
@@ -124,6 +128,8 @@ const CORE: [(&str, Intrinsic); 13] = [
     ("window_sum", Intrinsic::CoreWindowSum),
     ("per_axis", Intrinsic::CorePerAxis),
     ("axis", Intrinsic::CoreAxis),
+    ("is_class", Intrinsic::CoreIsClass),
+    ("context", Intrinsic::CoreContext),
 ];
 
 impl Intrinsic {
@@ -162,7 +168,9 @@ impl Intrinsic {
             Intrinsic::Max | Intrinsic::Min => (&["x", "y", "along", "keep"], 1),
             Intrinsic::Argmax | Intrinsic::Argsort => (&["x", "along"], 1),
             Intrinsic::Put => (&["x", "value", "at", "along"], 3),
-            Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len => (&["x"], 1),
+            Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len | Intrinsic::CoreIsClass => {
+                (&["x"], 1)
+            }
             Intrinsic::Reshape => (&["x", "shape"], 2),
             Intrinsic::Transpose => (&["x", "order"], 1),
             Intrinsic::Concat => (&["parts", "along"], 2),
@@ -197,6 +205,8 @@ impl Intrinsic {
             Intrinsic::CoreWindowMax | Intrinsic::CoreWindowSum => (&["x", "size", "stride", "padding", "dilation"], 2),
             Intrinsic::CorePerAxis => (&["value", "count"], 2),
             Intrinsic::CoreAxis => (&["x", "along"], 2),
+            Intrinsic::CoreContext => (&["m"], 1),
+            Intrinsic::Fresh => (&["m", "training"], 1),
         }
     }
 }
@@ -248,6 +258,7 @@ impl Checker<'_> {
             Intrinsic::Pick => self.pick(&args, span),
             Intrinsic::Clone => self.clone_call(&args, span),
             Intrinsic::Frozen => self.frozen(&args, span),
+            Intrinsic::Fresh => self.fresh(&args, span),
             Intrinsic::Evaluate => self.evaluate(&args, span),
             Intrinsic::Group => self.group(&args, span),
             Intrinsic::Table => self.table_of(&args, span),
@@ -268,6 +279,8 @@ impl Checker<'_> {
             Intrinsic::CoreWindowSum => self.window_call(&args, crate::ir::Fill::Zero, span),
             Intrinsic::CorePerAxis => self.per_axis_call(&args, span),
             Intrinsic::CoreAxis => self.axis_call(&args),
+            Intrinsic::CoreIsClass => self.is_class_call(&args),
+            Intrinsic::CoreContext => self.context(&args, span),
             // Their arguments are not plain values; they are called elsewhere.
             Intrinsic::Grad | Intrinsic::Total => Value::Unknown,
         }

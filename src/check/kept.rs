@@ -3,12 +3,21 @@
 
 use super::Checker;
 use super::scope::{Binding, FrameKind};
-use super::typed::{Action, ActionKind, Eval, Kind, NodeId, Part};
-use super::value::{SlotValue, Tensor, Value};
+use super::typed::{Action, ActionKind, Eval, Kind, NodeId, Part, SlotId};
+use super::value::{Number, SlotValue, Tensor, Value};
 use crate::diag::Code;
 use crate::ir::{Owner, Type};
 use crate::source::Span;
 use crate::syntax::ast::{Expr, Pattern};
+
+/// What a statement stores of what it computes on a part.
+struct Kept {
+    /// The open size of the rows, and their number.
+    rows: super::dims::AtomId,
+    count: i64,
+    slots: Vec<SlotId>,
+    outputs: Vec<NodeId>,
+}
 
 impl Checker<'_> {
     /// A file-level name: if what it was computed from has been written since, or if it is of draws that would be drawn
@@ -86,52 +95,70 @@ impl Checker<'_> {
         let computed = self.eval(value);
         let count = self.part_rows(&part);
         self.leave_part();
-        let Some(tensor) = self.tensor(&computed, value.span) else {
-            return self.bind_pattern(pattern, Value::Unknown);
+        let kept = self.keep_at_once(computed, (part, rows), count, value.span, span);
+        self.bind_pattern(pattern, kept);
+    }
+
+    /// Stores what is computed on a part, at once: its rows are at hand here only.
+    fn keep_at_once(
+        &mut self,
+        value: Value,
+        on: (Part, super::dims::AtomId),
+        count: u64,
+        at: Span,
+        span: Span,
+    ) -> Value {
+        let mut kept = Kept { rows: on.1, count: count as i64, slots: Vec::new(), outputs: Vec::new() };
+        let value = self.keep_leaves(value, &mut kept, at, span);
+        if !kept.slots.is_empty() {
+            let eval = Eval { outputs: kept.outputs, on: Some(on), seed: self.seed };
+            self.act(ActionKind::Set { slots: kept.slots, eval }, span);
+        }
+        value
+    }
+
+    fn keep_leaves(&mut self, value: Value, kept: &mut Kept, at: Span, span: Span) -> Value {
+        let mut all = |checker: &mut Self, items: &[Value]| -> Vec<Value> {
+            items.iter().map(|item| checker.keep_leaves(item.clone(), kept, at, span)).collect()
         };
-        let open = |atom| (atom == rows).then_some(count as i64);
+        match value {
+            Value::Record(fields) => {
+                let values: Vec<Value> = fields.iter().map(|(_, value)| value.clone()).collect();
+                let names = fields.iter().map(|(name, _)| name.clone());
+                Value::Record(names.zip(all(self, &values)).collect::<Vec<_>>().into())
+            }
+            Value::Tuple(items) => Value::Tuple(all(self, &items).into()),
+            Value::List(items) => Value::List(all(self, &items).into()),
+            Value::Unknown | Value::Bool(_) | Value::Text(_) => value,
+            Value::Number(Number::Int(_) | Number::Float(_), _) => value,
+            computed => self.keep_leaf(&computed, kept, at, span).map_or(Value::Unknown, Value::Tensor),
+        }
+    }
+
+    fn keep_leaf(&mut self, value: &Value, kept: &mut Kept, at: Span, span: Span) -> Option<Tensor> {
+        let tensor = self.tensor(value, at)?;
+        let open = |atom| (atom == kept.rows).then_some(kept.count);
         let sizes: Option<Vec<usize>> = tensor
             .shape
             .iter()
             .map(|dim| self.program.atoms.resolve_with(dim, &open).as_number().map(|size| size as usize))
             .collect();
-        let Some(sizes) = sizes else { return self.bind_pattern(pattern, Value::Unknown) };
         let path = self.unique_path(format!("let {}", self.statement));
-        let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
-        let eval = Eval { outputs: vec![tensor.node], on: Some((part, rows)), seed: self.seed };
-        self.act(ActionKind::Set { slots: vec![slot], eval }, span);
+        let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes?), span);
+        kept.slots.push(slot);
+        kept.outputs.push(tensor.node);
         let seen = SlotValue { elem: tensor.elem, ..self.slot_value(slot) };
         let read = self.read(&seen, span);
-        self.bind_pattern(pattern, Value::Tensor(Tensor { classes: tensor.classes, ..read }));
+        Some(Tensor { classes: tensor.classes, ..read })
     }
 
     /// A `let` of what `evaluate` gave: computed at once, as its rows are at hand here only.
     pub(super) fn keep_evaluated(&mut self, pattern: &Pattern, span: Span) {
         let (Some(on), Pattern::Name(name)) = (self.phase.evaluated.take(), pattern) else { return };
         let value = self.lookup(&name.text, name.span);
-        let kept = self.keep_leaves(value, &on, span);
+        let count = self.part_rows(&on.0);
+        let kept = self.keep_at_once(value, on, count, name.span, span);
         self.bind(&name.text, kept, name.span);
-    }
-
-    fn keep_leaves(&mut self, value: Value, on: &(Part, super::dims::AtomId), span: Span) -> Value {
-        match value {
-            Value::Record(fields) => Value::Record(
-                fields
-                    .iter()
-                    .map(|(name, value)| (name.clone(), self.keep_leaves(value.clone(), on, span)))
-                    .collect::<Vec<_>>()
-                    .into(),
-            ),
-            Value::Tensor(tensor) => {
-                let Some(sizes) = self.numbers_of(&tensor.shape) else { return Value::Unknown };
-                let path = self.unique_path(format!("let {}", self.statement));
-                let slot = self.new_slot(&path, Owner::TrainState, Type::new(tensor.elem.dtype(), sizes), span);
-                let eval = Eval { outputs: vec![tensor.node], on: Some(on.clone()), seed: self.seed };
-                self.act(ActionKind::Set { slots: vec![slot], eval }, span);
-                Value::Tensor(self.read(&SlotValue { slot, elem: tensor.elem, shape: tensor.shape }, span))
-            }
-            other => other,
-        }
     }
 
     /// Brings the columns of a part into scope.

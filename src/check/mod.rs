@@ -229,6 +229,8 @@ struct Checker<'a> {
     optimizing: Vec<optimize::Optimizing>,
     /// Trains so far, for the names of those without a subject.
     train_count: u32,
+    /// How often a train of a place in the text and of a name has been met, for the names of files.
+    train_turns: HashMap<(Span, String), u32>,
     /// Numbers of trains by their place in the text: every turn of a loop over one makes the same draws.
     train_places: HashMap<Span, u32>,
     /// The subject of the train at hand, or the whole of it.
@@ -248,6 +250,8 @@ struct Checker<'a> {
     model_definitions: HashMap<Span, DefId>,
     /// `load`s of instances: action, instance, `at`.
     loads: Vec<(usize, InstanceId, Option<String>)>,
+    /// Copies of instances whose sizes are not known yet: of which, the copy, where it was made.
+    clones: Vec<(InstanceId, InstanceId, Span)>,
     /// The outermost loop being unrolled.
     loop_span: Option<Span>,
     /// What is known of the rows of each table.
@@ -278,6 +282,7 @@ impl<'a> Checker<'a> {
             places: HashMap::new(),
             made: Span::default(),
             applied: Some(Span::default()),
+            context: None,
             order: (0, options.seed),
         };
         Checker {
@@ -316,6 +321,7 @@ impl<'a> Checker<'a> {
             trained: HashMap::new(),
             optimizing: Vec::new(),
             train_count: 0,
+            train_turns: HashMap::new(),
             train_places: HashMap::new(),
             train_span: Span::default(),
             train_whole: Span::default(),
@@ -326,6 +332,7 @@ impl<'a> Checker<'a> {
             importing: Vec::new(),
             model_definitions: HashMap::new(),
             loads: Vec::new(),
+            clones: Vec::new(),
             loop_span: None,
             tables: Vec::new(),
             exhausted: false,

@@ -54,6 +54,14 @@ impl Checker<'_> {
         }
     }
 
+    /// `core.is_class(x)`: whether its elements are classes, known.
+    pub(super) fn is_class_call(&mut self, args: &Args) -> Value {
+        match self.tensor_arg(args, 0) {
+            Some((tensor, _)) => Value::Bool(matches!(tensor.elem, Elem::Class(_))),
+            None => Value::Unknown,
+        }
+    }
+
     pub(super) fn len_of(&mut self, args: &Args, span: Span) -> Value {
         match args[0].clone() {
             Some((Value::List(items) | Value::Tuple(items), _)) => Value::int(items.len() as i64),

@@ -17,7 +17,9 @@ impl Checker<'_> {
         match value {
             Value::Params(slots) => Some(slots.to_vec()),
             Value::Slot(slot) => Some(vec![slot.slot]),
-            Value::Instance(instance) | Value::Frozen(instance) => Some(self.parameters_of(*instance)),
+            Value::Instance(instance) | Value::Frozen(instance) | Value::Fresh(instance, _) => {
+                Some(self.parameters_of(*instance))
+            }
             Value::List(items) => {
                 let lists: Option<Vec<_>> = items.iter().map(|item| self.whole_list(item)).collect();
                 Some(lists?.concat())
@@ -97,22 +99,27 @@ impl Checker<'_> {
 
     /// `clone(m)`: a copy with slots of its own, starting from the values at hand.
     pub(super) fn clone_call(&mut self, args: &Args, span: Span) -> Value {
-        let Some((Value::Instance(instance), place)) = args[0].clone() else {
+        let Some((Value::Instance(from), _)) = args[0].clone() else {
             return self.error(Code::E0304, "`clone` copies a model or a layer", span);
         };
-        if self.list_arg(args, span).is_none() {
-            return Value::Unknown;
+        let entry = &self.instances[from.0 as usize];
+        let (definition, settings, path) = (entry.definition, entry.settings.clone(), format!("{}'", entry.path));
+        let applied = entry.applied.is_some();
+        let order = (self.statement, self.seed);
+        let copy = self.new_instance(definition, settings, path, span, order);
+        if applied || self.open {
+            self.copy_instance(from, copy, span);
+        } else {
+            self.clones.push((from, copy, span));
         }
-        let name = format!("{}'", self.instances[instance.0 as usize].path);
-        let _ = place;
-        Value::Instance(self.copy_instance(instance, name, span))
+        Value::Instance(copy)
     }
 
-    fn copy_instance(&mut self, from: InstanceId, path: String, span: Span) -> InstanceId {
+    /// Fills a copy that has nothing yet.
+    fn copy_instance(&mut self, from: InstanceId, to: InstanceId, span: Span) {
         let source = self.instances[from.0 as usize].clone();
-        let order = (self.statement, self.seed);
-        let id = self.new_instance(source.definition, source.settings, path.clone(), span, order);
-        self.instances[id.0 as usize].applied = source.applied;
+        let (path, order) = (self.instances[to.0 as usize].path.clone(), self.instances[to.0 as usize].order);
+        self.instances[to.0 as usize].applied = source.applied;
         for (name, slot) in source.slots {
             let kept = self.program.slot(slot.slot).clone();
             let unique = self.unique_path(format!("{path}.{name}"));
@@ -120,18 +127,70 @@ impl Checker<'_> {
             let value = self.read(&slot, span);
             self.inits.push((order, copy, value.node));
             let copied = super::value::SlotValue { slot: copy, ..slot };
-            self.instances[id.0 as usize].slots.push((name, copied));
+            self.instances[to.0 as usize].slots.push((name, copied));
         }
         for (name, child) in source.children {
-            let copy = self.copy_instance(child, format!("{path}.{name}"), span);
+            let entry = &self.instances[child.0 as usize];
+            let (definition, settings) = (entry.definition, entry.settings.clone());
+            let copy = self.new_instance(definition, settings, format!("{path}.{name}"), span, order);
+            self.copy_instance(child, copy, span);
             let places: Vec<_> =
                 source.places.iter().filter(|(_, made)| **made == child).map(|(key, _)| key.clone()).collect();
-            let entry = &mut self.instances[id.0 as usize];
+            let entry = &mut self.instances[to.0 as usize];
             entry.names.insert(name.clone(), 0);
             entry.children.push((name, copy));
             entry.places.extend(places.into_iter().map(|key| (key, copy)));
         }
-        id
+    }
+
+    /// The sizes of an instance are known now: copies that were made of it before get theirs.
+    pub(super) fn finish_clones(&mut self, from: InstanceId) {
+        let waiting: Vec<(InstanceId, Span)> =
+            self.clones.iter().filter(|(source, ..)| *source == from).map(|(_, copy, span)| (*copy, *span)).collect();
+        self.clones.retain(|(source, ..)| *source != from);
+        // The copy's first values are those before this step, whatever it has set so far or holds still.
+        let (frozen, writes) = (std::mem::take(&mut self.phase.frozen), std::mem::take(&mut self.phase.writes));
+        for (copy, span) in waiting {
+            self.copy_instance(from, copy, span);
+            self.finish_clones(copy);
+        }
+        (self.phase.frozen, self.phase.writes) = (frozen, writes);
+    }
+
+    /// A copy that is applied before what it was copied from: the same arguments fix the sizes of that.
+    pub(super) fn apply_original(&mut self, copy: InstanceId, given: &[Given], span: Span) {
+        let Some(&(from, ..)) = self.clones.iter().find(|(_, waiting, _)| *waiting == copy) else { return };
+        let (writes, calls, applied) = (self.phase.writes.len(), self.phase.calls.clone(), self.phase.applied.clone());
+        self.apply(from, given.to_vec(), span);
+        self.phase.writes.truncate(writes);
+        self.phase.calls = calls;
+        self.phase.applied = applied;
+    }
+
+    /// `fresh(m)`, `fresh(m, training = true)`
+    pub(super) fn fresh(&mut self, args: &Args, span: Span) -> Value {
+        let Some((Value::Instance(instance), _)) = args[0] else {
+            return self.error(Code::E0304, "`fresh` draws anew in a model or a layer", span);
+        };
+        match &args[1] {
+            None => Value::Fresh(instance, false),
+            Some((Value::Bool(training), _)) => Value::Fresh(instance, *training),
+            Some((other, place)) => {
+                let message = format!("`training` is `true` or `false`, this is {}", other.describe());
+                self.error(Code::E0401, message, *place)
+            }
+        }
+    }
+
+    /// `core.context(m)`: how long the sequences were that m was applied to first, `none` if it was not.
+    pub(super) fn context(&mut self, args: &Args, span: Span) -> Value {
+        match args[0] {
+            Some((Value::Instance(instance) | Value::Frozen(instance) | Value::Fresh(instance, _), _)) => {
+                let length = self.instances[instance.0 as usize].context.clone();
+                length.map_or(Value::None, |length| Value::size(self.program.atoms.resolve(&length)))
+            }
+            _ => self.error(Code::E0304, "a model or a layer has a context", span),
+        }
     }
 
     /// `frozen(m)`

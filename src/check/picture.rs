@@ -66,8 +66,8 @@ pub struct Grouping {
     pub from: TableId,
     /// The result: the keys, `rows`, then mean and spread of each other column.
     pub into: TableId,
-    /// For each row of the result the rows it is made of, as ranges.
-    pub groups: Vec<Vec<(u64, u64)>>,
+    /// For each row of the result the keys of the rows it is made of, as numbers or as numbers of texts.
+    pub groups: Vec<Vec<f32>>,
     /// Columns of `from` that are keys.
     pub keys: Vec<usize>,
     /// Columns of `from` that are averaged.
@@ -120,23 +120,28 @@ pub enum Theme {
 /// Something drawn.
 #[derive(Clone, Debug)]
 pub enum Mark {
-    /// Points joined in their order; `by` makes a line of each class. Without `x` they are numbered.
-    Line { x: Option<Series>, y: Vec<Series>, by: Option<Series> },
+    /// Points joined in their order; `by` makes a line of each class. Without `x` they are numbered. Names are those
+    /// of the lines, or none.
+    Line { x: Option<Series>, y: Vec<Series>, by: Option<Series>, names: Vec<String> },
     /// Points, coloured by class.
-    Scatter { x: Series, y: Series, by: Option<Series> },
-    /// Lines of equal height of values on a square grid of `side` points a side over a rectangle.
-    Contours { values: Series, x: (f64, f64), y: (f64, f64), side: usize },
-    /// What a classifier says of the points of a square grid, and the labelled points themselves.
-    Boundary { grid: Series, scores: Series, side: usize, points: Series, label: Option<Series> },
+    Scatter { x: Series, y: Series, by: Option<Series>, names: Vec<String> },
+    /// Straight lines from side to side at numbers of an axis: upright ones or level ones.
+    Rules { at: Vec<Series>, upright: bool },
+    /// Lines of equal height of values on a square grid of `side` points a side over a rectangle; at the levels, or
+    /// spread over the picture.
+    Contours { values: Series, x: (f64, f64), y: (f64, f64), side: usize, levels: Vec<f64> },
+    /// What a classifier says of the points of a square grid, and the labelled points themselves; lines where its one
+    /// score has the levels.
+    Boundary { grid: Series, scores: Series, side: usize, points: Series, label: Option<Series>, levels: Vec<f64> },
     /// Counts of predicted classes for each true one.
     Confusion { predicted: Series, label: Series },
     /// True against false positive rate over all thresholds; of several classes one against the rest.
     Roc { scores: Series, label: Series },
     /// Precision against recall over all thresholds; of several classes one against the rest.
     Pr { scores: Series, label: Series },
-    /// Images side by side.
-    ImageGrid { images: Series, columns: Option<usize> },
-    /// A bar for each number.
+    /// Images side by side, each under its name or class.
+    ImageGrid { images: Series, columns: Option<usize>, by: Option<Series>, names: Vec<String> },
+    /// A bar for each number, with its name below; vectors are groups that the legend names.
     Bars { values: Vec<Series>, names: Vec<String> },
     /// How often values fall into equal intervals.
     Histogram { values: Vec<Series>, by: Option<Series>, bins: usize },
@@ -150,6 +155,8 @@ pub enum Mark {
 pub enum MarkKind {
     Line,
     Scatter,
+    Hline,
+    Vline,
     Contours,
     Boundary,
     Confusion,
@@ -163,9 +170,11 @@ pub enum MarkKind {
 
 impl MarkKind {
     /// All of them.
-    pub const ALL: [MarkKind; 11] = [
+    pub const ALL: [MarkKind; 13] = [
         MarkKind::Line,
         MarkKind::Scatter,
+        MarkKind::Hline,
+        MarkKind::Vline,
         MarkKind::Contours,
         MarkKind::Boundary,
         MarkKind::Confusion,
@@ -182,6 +191,8 @@ impl MarkKind {
         match self {
             MarkKind::Line => "line",
             MarkKind::Scatter => "scatter",
+            MarkKind::Hline => "hline",
+            MarkKind::Vline => "vline",
             MarkKind::Contours => "contours",
             MarkKind::Boundary => "boundary",
             MarkKind::Confusion => "confusion",
@@ -202,15 +213,17 @@ impl MarkKind {
     /// Names of its own arguments, and whether the last positional one may be repeated.
     pub fn arguments(self) -> (&'static [&'static str], &'static [&'static str], usize, bool) {
         match self {
-            MarkKind::Line => (&["x", "y"], &["by"], 1, true),
-            MarkKind::Scatter => (&["x", "y"], &["by"], 1, false),
-            MarkKind::Contours => (&["f"], &["x", "y"], 1, false),
-            MarkKind::Boundary => (&["f", "points", "label"], &[], 2, false),
+            MarkKind::Line => (&["x", "y"], &["by", "names"], 1, true),
+            MarkKind::Scatter => (&["x", "y"], &["by", "names"], 1, false),
+            MarkKind::Hline => (&["y"], &["names"], 1, true),
+            MarkKind::Vline => (&["x"], &["names"], 1, true),
+            MarkKind::Contours => (&["f"], &["x", "y", "levels"], 1, false),
+            MarkKind::Boundary => (&["f", "points", "label"], &["levels"], 2, false),
             MarkKind::Confusion => (&["scores", "label"], &[], 2, false),
-            MarkKind::Roc | MarkKind::Pr => (&["scores", "label"], &[], 2, false),
-            MarkKind::ImageGrid => (&["images"], &["columns"], 1, false),
-            MarkKind::Bars => (&["values"], &["names"], 1, true),
-            MarkKind::Histogram => (&["values"], &["by", "bins"], 1, true),
+            MarkKind::Roc | MarkKind::Pr => (&["scores", "label"], &["names"], 2, false),
+            MarkKind::ImageGrid => (&["images"], &["columns", "by", "names"], 1, false),
+            MarkKind::Bars => (&["values"], &["names", "groups"], 1, true),
+            MarkKind::Histogram => (&["values"], &["by", "bins", "names"], 1, true),
             MarkKind::Box => (&["group", "value"], &["by"], 1, false),
         }
     }

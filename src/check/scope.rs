@@ -44,6 +44,13 @@ pub enum FrameKind {
     Train,
 }
 
+impl FrameKind {
+    /// Whether it is the file or a train, which see the dims of each other, rather than a definition.
+    fn is_of_file(self) -> bool {
+        matches!(self, FrameKind::File | FrameKind::Train)
+    }
+}
+
 /// A body being elaborated.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -102,6 +109,8 @@ pub struct Phase {
     pub clock: bool,
     /// Names of figures in scope (`every`, `stop`, `keep`).
     pub figures: Vec<String>,
+    /// Figures that an epoch's end has and this block, which runs in between, has not.
+    pub late: Vec<String>,
     /// A train (`every` included) rather than a statement of the file.
     pub train: bool,
     /// An epoch's end: figures are at hand.
@@ -112,6 +121,8 @@ pub struct Phase {
     pub turn: Option<NodeId>,
     /// Slots whose new value is in error.
     pub spoiled: HashSet<SlotId>,
+    /// The place of the `fresh` application around, of which all draws in it are.
+    pub fresh: Option<String>,
     /// Instances held constant and in evaluation mode.
     pub frozen: u32,
 }
@@ -196,8 +207,7 @@ impl Checker<'_> {
         let file = self.frames[last].file;
         for level in (0..self.frames.len()).rev() {
             let frame = &self.frames[level];
-            let visible =
-                level == last || frame.file == file && matches!(frame.kind, FrameKind::File | FrameKind::Train);
+            let visible = level == last || frame.file == file && frame.kind.is_of_file();
             if !visible || level != last && !self.sees(level, last) {
                 continue;
             }
@@ -213,39 +223,41 @@ impl Checker<'_> {
                 let at_file = frame.kind == FrameKind::File;
                 return Some(if at_file { self.current_value(binding, name) } else { binding.value });
             }
-            if let Some(dim) = frame.dim(name) {
+            // The rows at hand (`B` of `on`) are the statement's: a definition has dims of its own.
+            if let Some(dim) = frame.dim(name).filter(|_| level == last || self.frames[last].kind.is_of_file()) {
                 return Some(Value::size(dim.clone()));
             }
         }
-        self.ambient(name).or_else(|| self.item(file, name, span))
+        self.ambient(name, span).or_else(|| self.item(file, name, span))
     }
 
     /// Whether a body sees the locals of an outer one: trains see all, definitions only the file's.
     fn sees(&self, outer: usize, inner: usize) -> bool {
-        match self.frames[inner].kind {
-            FrameKind::File | FrameKind::Train => true,
-            FrameKind::Fn | FrameKind::Layer | FrameKind::Optimizer => self.frames[outer].kind == FrameKind::File,
-        }
+        self.frames[inner].kind.is_of_file() || self.frames[outer].kind == FrameKind::File
     }
 
     /// `training`, `run`, `core`, figures.
-    fn ambient(&mut self, name: &str) -> Option<Value> {
+    fn ambient(&mut self, name: &str, span: Span) -> Option<Value> {
         match name {
             "training" => Some(Value::Bool(self.phase.training && self.phase.frozen == 0)),
             "run" => Some(Value::Run),
             "core" => Some(Value::Core),
             "none" => Some(Value::None),
-            _ => self.named_figure(name),
+            _ => self.named_figure(name, span),
         }
     }
 
     /// A figure of the train at hand, or the part of one's name before the dot.
-    pub(super) fn named_figure(&mut self, name: &str) -> Option<Value> {
+    pub(super) fn named_figure(&mut self, name: &str, span: Span) -> Option<Value> {
         if self.phase.figures.iter().any(|figure| figure == name) {
-            return Some(self.figure(name, Span::default()));
+            return Some(self.figure(name, span));
+        }
+        if self.phase.late.iter().any(|figure| figure == name) {
+            return Some(self.figure(name, span));
         }
         let prefix = format!("{name}.");
-        let known = self.phase.figures.iter().any(|figure| figure.starts_with(&prefix));
+        let mut figures = self.phase.figures.iter().chain(&self.phase.late);
+        let known = figures.any(|figure| figure.starts_with(&prefix));
         let validation = name == "val" && self.phase.epoch_end;
         (known || validation).then(|| Value::Figures(name.into()))
     }
@@ -282,7 +294,11 @@ impl Checker<'_> {
             }
         }
         // Where columns are in error any name may be one of them, except that of something called.
-        if self.files[self.frame().file].missing.is_some() || self.unparsed.binds(name) {
+        if self.unparsed.binds(name) {
+            return Value::Unknown;
+        }
+        // What an import in error would have brought is not known; what is nearly a known name is a slip all the same.
+        if self.files[self.frame().file].missing.is_some() && self.near_name(name).is_none() {
             return Value::Unknown;
         }
         let blind = self.columns_unknown || self.phase.data.is_some_and(|data| self.blind.contains(&data));

@@ -84,7 +84,7 @@ impl Checker<'_> {
     fn match_word(&mut self, value: Value, word: &str, what: &str, span: Span) -> Value {
         let fits = match word {
             "fn" => matches!(value, Value::Def(_) | Value::Intrinsic(_) | Value::Partial(..) | Value::None),
-            "layer" => matches!(value, Value::Def(_) | Value::Instance(_) | Value::Frozen(_)),
+            "layer" => matches!(value, Value::Def(_) | Value::Instance(_) | Value::Frozen(_) | Value::Fresh(..)),
             "params" => match self.whole_list(&value) {
                 Some(slots) => return Value::Params(slots.into()),
                 None => false,
@@ -173,6 +173,8 @@ impl Checker<'_> {
                 );
                 if matches!(tensor.elem, Elem::Class(_)) {
                     diagnostic = diagnostic.help("use `one_hot(...)`, or `f32(...)` for the class number");
+                } else if matches!(wanted, ElemExpr::Int) {
+                    diagnostic = diagnostic.help("`int(...)` makes whole numbers of it");
                 } else if matches!(wanted, ElemExpr::Class(_)) {
                     diagnostic = diagnostic.help("`|> class` makes a label of a number column");
                 }
@@ -195,7 +197,7 @@ impl Checker<'_> {
         let fixed = shape.len() - usize::from(ellipsis.is_some());
         let rank = tensor.shape.len();
         if rank < fixed || ellipsis.is_none() && rank != fixed {
-            self.rank_differs(tensor, declared, what, span);
+            self.rank_differs(tensor, declared, fixed, what, span);
             return None;
         }
         let spread = rank - fixed;
@@ -234,7 +236,7 @@ impl Checker<'_> {
             Some(known) => {
                 let same = known.len() == these.len() && known.iter().zip(&these).all(|(a, b)| self.agrees(a, b));
                 if !same {
-                    self.rank_differs(tensor, declared, what, span);
+                    self.rank_differs(tensor, declared, 0, what, span);
                     return None;
                 }
                 Some(known)
@@ -242,13 +244,19 @@ impl Checker<'_> {
         }
     }
 
-    fn rank_differs(&mut self, tensor: &Tensor, declared: Span, what: &str, span: Span) {
-        let wanted = self.sources.text(declared).to_string();
+    /// `wanted`: how many axes there are at least.
+    fn rank_differs(&mut self, tensor: &Tensor, declared: Span, wanted: usize, what: &str, span: Span) {
+        let declared_text = self.sources.text(declared).to_string();
         let have = self.show_type(tensor);
-        let mut diagnostic = Diagnostic::new(Code::E0304, format!("{what} is {wanted}, this is {have}"), span)
+        let mut diagnostic = Diagnostic::new(Code::E0304, format!("{what} is {declared_text}, this is {have}"), span)
             .here(format!("this is {have}"))
             .also(declared, "declared here");
-        if tensor.shape.last().is_some_and(Dim::is_one) {
+        if wanted == tensor.shape.len() + 1 && wanted > 2 {
+            let mut shape = tensor.shape.clone();
+            shape.insert(1, Dim::number(1));
+            let shape = self.program.atoms.show_shape(&shape);
+            diagnostic = diagnostic.help(format!("an axis is missing: `reshape(x, {shape})` gives it one of size 1"));
+        } else if tensor.shape.last().is_some_and(Dim::is_one) {
             diagnostic = diagnostic.help("`squeeze` drops an axis of size 1");
         } else if tensor.shape.len() > 2 {
             diagnostic = diagnostic.help("`flatten` joins all axes but the first");

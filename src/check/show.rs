@@ -109,6 +109,18 @@ impl Checker<'_> {
 
     /// `assert condition, "message" on part`
     pub(super) fn assert(&mut self, condition: &Expr, message: Option<&Expr>, on: Option<&Expr>, span: Span) {
+        if let Some(kind) = self.assert_action(condition, message, on) {
+            self.act(kind, span);
+        }
+    }
+
+    /// The action of an `assert`, if all in it is right.
+    pub(super) fn assert_action(
+        &mut self,
+        condition: &Expr,
+        message: Option<&Expr>,
+        on: Option<&Expr>,
+    ) -> Option<ActionKind> {
         let part = on.and_then(|on| self.enter_part(on));
         self.columns_unknown = on.is_some() && part.is_none();
         let errors = self.errors();
@@ -129,9 +141,8 @@ impl Checker<'_> {
         if let Some(part) = self.phase.evaluated.take() {
             eval.on = Some(part);
         }
-        if !std::mem::take(&mut self.columns_unknown) && self.errors() == errors && !eval.outputs.is_empty() {
-            self.act(ActionKind::Assert { eval, message, sides }, span);
-        }
+        let right = !std::mem::take(&mut self.columns_unknown) && self.errors() == errors && !eval.outputs.is_empty();
+        right.then_some(ActionKind::Assert { eval, message, sides })
     }
 
     /// A condition; of a comparison also both sides with their texts.

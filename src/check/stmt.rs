@@ -74,7 +74,11 @@ impl Checker<'_> {
     /// `let pattern = value`
     pub(super) fn let_stmt(&mut self, pattern: &Pattern, value: &Expr, on: Option<&Expr>) {
         if let Some(on) = on {
-            self.error(Code::E0403, "`on` stands at file level only", on.span);
+            self.report(
+                Diagnostic::new(Code::E0403, "a `let` with `on` stands at file level only", on.span)
+                    .help("`watch` follows a figure on `val`; in `every` blocks `print` and `plot` take `on`"),
+            );
+            return self.bind_pattern(pattern, Value::Unknown);
         }
         let hint = match pattern {
             Pattern::Name(name) => Some(name.text.as_str()),

@@ -46,6 +46,23 @@ enum Recordable {
 impl Checker<'_> {
     /// `record a, name = e on part into runs` in the file.
     pub(super) fn record(&mut self, values: &[Named], on: Option<&Expr>, into: &Name, span: Span) {
+        let Some((eval, row)) = self.record_parts(values, on, into, span) else { return };
+        self.append(&row, 1);
+        self.act(ActionKind::Record { eval, row }, span);
+    }
+
+    /// The action of a `record`; the rows of one in an `every` block are counted with its train's.
+    pub(super) fn record_action(
+        &mut self,
+        values: &[Named],
+        on: Option<&Expr>,
+        into: &Name,
+        span: Span,
+    ) -> Option<ActionKind> {
+        self.record_parts(values, on, into, span).map(|(eval, row)| ActionKind::Record { eval, row })
+    }
+
+    fn record_parts(&mut self, values: &[Named], on: Option<&Expr>, into: &Name, span: Span) -> Option<(Eval, Row)> {
         let part = on.and_then(|on| self.enter_part(on));
         self.columns_unknown = on.is_some() && part.is_none();
         let errors = self.errors();
@@ -56,10 +73,8 @@ impl Checker<'_> {
         }
         let blind = std::mem::take(&mut self.columns_unknown);
         let on = self.phase.evaluated.take().or(part);
-        let Some(row) = row.filter(|_| !blind && self.errors() == errors) else { return };
-        self.append(&row, 1);
-        let eval = Eval { outputs, on, seed: self.seed };
-        self.act(ActionKind::Record { eval, row }, span);
+        let row = row.filter(|_| !blind && self.errors() == errors)?;
+        Some((Eval { outputs, on, seed: self.seed }, row))
     }
 
     /// `record` in a train: a row each turn of its phase.
@@ -278,19 +293,25 @@ impl Checker<'_> {
     /// The rows that a train's steps record, and the table of its epochs.
     pub(super) fn count_rows(&mut self, train: &mut Train, log: Option<&Name>) {
         let (epochs, steps) = self.length_of(train);
-        for phase in &train.phases {
-            for row in &phase.rows {
-                let count = steps.saturating_mul(phase.times.max(1));
-                if count > MOST_ROWS {
-                    let message = format!("{count} rows would be recorded; a table has at most {MOST_ROWS}");
-                    self.report(
-                        Diagnostic::new(Code::E0605, message, row.span)
-                            .help("`train ... as log` keeps a row an epoch, `every` blocks print what they see"),
-                    );
-                    return;
-                }
-                self.append(row, count);
+        let of_phases = train
+            .phases
+            .iter()
+            .flat_map(|phase| phase.rows.iter().map(move |row| (row, steps.saturating_mul(phase.times.max(1)))));
+        let of_blocks = train.every.iter().flat_map(|every| {
+            let count = if every.epochs { epochs } else { steps } / every.count.max(1);
+            let rows = every.actions.iter().filter_map(|action| recorded_row(&action.kind));
+            rows.map(move |row| (row, count))
+        });
+        for (row, count) in of_phases.chain(of_blocks) {
+            if count > MOST_ROWS {
+                let message = format!("{count} rows would be recorded; a table has at most {MOST_ROWS}");
+                self.report(
+                    Diagnostic::new(Code::E0605, message, row.span)
+                        .help("`train ... as log` keeps a row an epoch, `every n steps { record ... }` one in n steps"),
+                );
+                return;
             }
+            self.append(row, count);
         }
         let Some(log) = log else { return };
         if let Some((Value::Table(_) | Value::Tensor(_), first)) =
@@ -417,10 +438,10 @@ impl Checker<'_> {
         recorded.texts = vec![Vec::new(); count];
         let runs: Vec<(u64, Vec<Option<u32>>)> = groups
             .iter()
-            .map(|(key, _)| (1, key.iter().map(|bits| Some(*bits)).chain((keys.len()..count).map(|_| None)).collect()))
+            .map(|key| (1, key.iter().map(|bits| Some(*bits)).chain((keys.len()..count).map(|_| None)).collect()))
             .collect();
         recorded.runs = runs;
-        let groups = groups.into_iter().map(|(_, ranges)| ranges).collect();
+        let groups = groups.iter().map(|key| key.iter().map(|bits| f32::from_bits(*bits)).collect()).collect();
         let kind = ActionKind::Group(Grouping { from, into, groups, keys, averaged });
         self.actions.push(((self.statement, 0), Action { kind, span }));
         Value::Table(into)
@@ -455,12 +476,10 @@ impl Checker<'_> {
         Some(keys)
     }
 
-    /// The rows with the same keys, in the order of their first rows.
-    #[allow(clippy::type_complexity)] // Key bits with ranges of rows, used here alone.
-    fn groups(&mut self, table: TableId, keys: &[usize], span: Span) -> Option<Vec<(Vec<u32>, Vec<(u64, u64)>)>> {
-        let mut groups: Vec<(Vec<u32>, Vec<(u64, u64)>)> = Vec::new();
-        let mut at = 0;
-        for (count, cells) in &self.tables[table.index()].runs {
+    /// The keys that rows have, as bits, in the order of their first rows.
+    fn groups(&mut self, table: TableId, keys: &[usize], span: Span) -> Option<Vec<Vec<u32>>> {
+        let mut groups: Vec<Vec<u32>> = Vec::new();
+        for (_, cells) in self.tables[table.index()].runs.iter().filter(|(count, _)| *count > 0) {
             let key: Option<Vec<u32>> = keys.iter().map(|&column| cells[column]).collect();
             let Some(key) = key else {
                 let unknown = keys.iter().find(|&&column| cells[column].is_none()).copied().unwrap_or(0);
@@ -474,11 +493,9 @@ impl Checker<'_> {
                 );
                 return None;
             };
-            match groups.iter_mut().find(|(known, _)| *known == key) {
-                Some((_, ranges)) => ranges.push((at, at + count)),
-                None => groups.push((key, vec![(at, at + count)])),
+            if !groups.contains(&key) {
+                groups.push(key);
             }
-            at += count;
         }
         Some(groups)
     }
@@ -502,4 +519,9 @@ impl Checker<'_> {
         self.frame_mut().dims = dims;
         result
     }
+}
+
+/// The row of an action that records one.
+fn recorded_row(kind: &ActionKind) -> Option<&Row> {
+    if let ActionKind::Record { row, .. } = kind { Some(row) } else { None }
 }

@@ -98,9 +98,11 @@ impl Checker<'_> {
         self.train_count += 1;
         self.train_whole = span;
         self.train_span = subject.map_or(span, |path| path.span);
-        let name = match subject {
-            Some(path) => self.sources.text(path.span).trim().to_string(),
-            None => format!("train{}", self.train_count),
+        // By the model rather than by the name that a loop gives it.
+        let name = match (subject, &instance) {
+            (_, Some(Value::Instance(instance))) => self.instances[instance.0 as usize].path.clone(),
+            (Some(path), _) => self.sources.text(path.span).trim().to_string(),
+            (None, _) => format!("train{}", self.train_count),
         };
         let rows = self.program.atoms.name("B", None, on.map_or(span, |on| on.span));
         let number = self.train_places.len() as u32 + 1;
@@ -171,8 +173,12 @@ impl Checker<'_> {
         let validated = data.is_some_and(|data| {
             self.program.data[data.index()].parts.iter().any(|(part, rows)| part == "val" && *rows > 0)
         });
+        let turns = self.train_turns.entry((span, name.clone())).or_insert(0);
+        *turns += 1;
+        let file = if *turns == 1 { name.clone() } else { format!("{name}-{turns}") };
         let mut train = Train {
             name,
+            file,
             data,
             phases: Vec::new(),
             rows,
@@ -544,6 +550,11 @@ impl Checker<'_> {
     fn every(&mut self, train: &mut Train, stmt: &Stmt) {
         let StmtKind::Every { count, unit, body } = &stmt.kind else { return };
         let Some(count) = self.count(count, "`every`") else { return };
+        if *unit == EveryUnit::Steps {
+            // Between steps there is the loss of the step just done, and nothing else.
+            let figures = std::mem::take(&mut self.phase.figures);
+            (self.phase.figures, self.phase.late) = figures.into_iter().partition(|figure| figure == "loss");
+        }
         let mut actions = Vec::new();
         self.scoped(|checker| {
             for stmt in &body.stmts {
@@ -556,6 +567,17 @@ impl Checker<'_> {
                     StmtKind::Plot { values, on, to } => {
                         let plot = |checker: &mut Self| checker.plot_action(values, on.as_ref(), to.as_ref());
                         let kind = checker.with_rows_of(on.is_some(), plot);
+                        actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
+                    }
+                    StmtKind::Record { values, on, into } => {
+                        let record = |checker: &mut Self| checker.record_action(values, on.as_ref(), into, stmt.span);
+                        let kind = checker.with_rows_of(on.is_some(), record);
+                        actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
+                    }
+                    StmtKind::Assert { condition, message, on } => {
+                        let assert =
+                            |checker: &mut Self| checker.assert_action(condition, message.as_ref(), on.as_ref());
+                        let kind = checker.with_rows_of(on.is_some(), assert);
                         actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
                     }
                     StmtKind::Save { what, to } => {

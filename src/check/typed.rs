@@ -137,6 +137,13 @@ pub struct Slot {
     pub applied: Span,
 }
 
+impl Slot {
+    /// Its name in a file of weights: its path without the number of the turn of a loop.
+    pub fn name_in_file(&self) -> &str {
+        self.path.split('~').next().unwrap_or_default()
+    }
+}
+
 /// A known number that shapes nothing: of a `const`, of a `for` of the file, or computed from one.
 #[derive(Clone, Debug)]
 pub struct Known {
@@ -230,6 +237,8 @@ pub enum ActionKind {
 pub struct Train {
     /// The subject's name, or `train1`.
     pub name: String,
+    /// The name of its file of weights: that of the subject, with the number of the turn from the second on.
+    pub file: String,
     /// The set trained on.
     pub data: Option<DataId>,
     /// The phases of a step, in order.

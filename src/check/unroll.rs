@@ -1,12 +1,13 @@
 //! `for`, `repeat` and `if`: unrolled, or chosen, while the program is elaborated.
 
 use super::Checker;
+use super::dims::Dim;
 use super::typed::Kind;
-use super::value::{Elem, Tensor, Value};
+use super::value::{Elem, Number, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Op;
 use crate::source::Span;
-use crate::syntax::ast::{Block, Declared, Expr, Pattern};
+use crate::syntax::ast::{BinaryOp, Block, Declared, Expr, ExprKind, Pattern, UnaryOp};
 
 /// Turns that one loop may have.
 const TURN_LIMIT: usize = 100_000;
@@ -175,7 +176,7 @@ impl Checker<'_> {
                 Some((*from..*to).map(Value::int).collect())
             }
             Value::Params(slots) => Some(slots.iter().map(|&slot| Value::Slot(self.slot_value(slot))).collect()),
-            Value::Instance(_) | Value::Frozen(_) => {
+            Value::Instance(_) | Value::Frozen(_) | Value::Fresh(..) => {
                 let slots = self.whole_list(value).unwrap_or_default();
                 Some(slots.iter().map(|&slot| Value::Slot(self.slot_value(slot))).collect())
             }
@@ -271,10 +272,11 @@ impl Checker<'_> {
             let known = self.eval(condition);
             match known {
                 Value::Bool(true) => {
+                    self.assume(condition, true);
                     last = Some(self.scoped(|checker| checker.block(block)));
                     break;
                 }
-                Value::Bool(false) => {}
+                Value::Bool(false) => self.assume(condition, false),
                 Value::Unknown => return Value::Unknown,
                 computed => {
                     let Some(truth) = self.truth(&computed, condition.span) else { return Value::Unknown };
@@ -295,6 +297,44 @@ impl Checker<'_> {
             }
             self.choose(truth, (value, place), (otherwise, last_place), span)
         })
+    }
+
+    /// What a condition that is known to be `truth` says of dims holds in the rest of this use of the definition: where
+    /// `if C == K { x } else { ... }` took `x`, its axis C meets an axis K.
+    fn assume(&mut self, condition: &Expr, truth: bool) {
+        match &condition.kind {
+            ExprKind::Unary(UnaryOp::Not, operand) => self.assume(operand, !truth),
+            ExprKind::Chain { first, rest } => match rest.as_slice() {
+                [(BinaryOp::Eq, _, second)] if truth => self.assume_equal(first, second),
+                [(BinaryOp::Ne, _, second)] if !truth => self.assume_equal(first, second),
+                // All sides of a true `and` are true, all of a false `or` are false.
+                [(BinaryOp::And, ..), ..] if truth => self.assume_all(first, rest, truth),
+                [(BinaryOp::Or, ..), ..] if !truth => self.assume_all(first, rest, truth),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn assume_all(&mut self, first: &Expr, rest: &[(BinaryOp, Span, Expr)], truth: bool) {
+        for side in std::iter::once(first).chain(rest.iter().map(|(_, _, side)| side)) {
+            self.assume(side, truth);
+        }
+    }
+
+    fn assume_equal(&mut self, a: &Expr, b: &Expr) {
+        if !is_of_sizes(a) || !is_of_sizes(b) {
+            return;
+        }
+        let dim = |value: Value| match value {
+            Value::Number(Number::Size(dim), _) => Some(dim),
+            Value::Number(Number::Int(number), _) => Some(Dim::number(number)),
+            _ => None,
+        };
+        let (a, b) = (self.eval(a), self.eval(b));
+        if let (Some(a), Some(b)) = (dim(a), dim(b)) {
+            self.program.atoms.assume(&a, &b);
+        }
     }
 
     /// A branch under a computed condition: no `next` inside.
@@ -355,5 +395,14 @@ impl Checker<'_> {
     fn fit_to(&mut self, tensor: Tensor, like: &Tensor, span: Span) -> Tensor {
         let fallback = tensor.clone();
         self.align(tensor, like.clone(), [span, span, span]).map_or(fallback, |(left, _)| left)
+    }
+}
+
+/// Whether an expression is made of names and numbers alone, so that it may be worked out once more.
+fn is_of_sizes(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Name(_) | ExprKind::Number { .. } => true,
+        ExprKind::Chain { first, rest } => is_of_sizes(first) && rest.iter().all(|(_, _, side)| is_of_sizes(side)),
+        _ => false,
     }
 }

@@ -173,6 +173,8 @@ pub enum Value {
     Instance(InstanceId),
     /// An instance in evaluation mode with constant parameters.
     Frozen(InstanceId),
+    /// `fresh(m)`: m with draws of its own each time it is applied, in training mode if so asked.
+    Fresh(InstanceId, bool),
     /// An optimiser with settings.
     Rule(Rc<Rule>),
     /// A list of parameters.
@@ -230,7 +232,7 @@ impl Value {
             Value::Range(..) => "a range",
             Value::Def(_) | Value::Intrinsic(_) => "a definition",
             Value::Partial(..) => "a filler without a shape",
-            Value::Instance(_) | Value::Frozen(_) => "a layer or model",
+            Value::Instance(_) | Value::Frozen(_) | Value::Fresh(..) => "a layer or model",
             Value::Rule(_) => "an optimiser",
             Value::Params(_) => "a list of parameters",
             Value::Data(_) => "a data set",
@@ -267,6 +269,8 @@ pub struct Instance {
     pub made: Span,
     /// The first application.
     pub applied: Option<Span>,
+    /// The size of axis 1 of the first argument of its first application.
+    pub context: Option<Dim>,
     /// Where in the order of actions its first values are set, and the seed there.
     pub order: (usize, i64),
 }

@@ -37,7 +37,35 @@ fn forward_activity(scan: &Scan, live: &mut [bool]) -> Vec<bool> {
             let through = |k: usize, operand: ValueId| active[operand.index()] && passes(body, ValueId(at as u32), k);
             active[at] = match node.op {
                 Op::Input(slot) => live[slot.index()] && node.ty.dtype == DType::F32,
-                _ => node.operands.iter().enumerate().any(|(k, &operand)| through(k, operand)),
+                Op::Const { .. }
+                | Op::Iota { .. }
+                | Op::Random { .. }
+                | Op::Unary(_)
+                | Op::Binary(_)
+                | Op::Compare(_)
+                | Op::And
+                | Op::Or
+                | Op::Not
+                | Op::Select
+                | Op::Convert(_)
+                | Op::StopGradient
+                | Op::Broadcast { .. }
+                | Op::Reshape { .. }
+                | Op::Transpose { .. }
+                | Op::Slice { .. }
+                | Op::Unslice { .. }
+                | Op::Concat { .. }
+                | Op::Unfold { .. }
+                | Op::Fold { .. }
+                | Op::Sum { .. }
+                | Op::MaxOf { .. }
+                | Op::Contract { .. }
+                | Op::Conv { .. }
+                | Op::Gather { .. }
+                | Op::ScatterAdd { .. }
+                | Op::Scan { .. }
+                | Op::Put { .. }
+                | Op::Argsort { .. } => node.operands.iter().enumerate().any(|(k, &operand)| through(k, operand)),
             };
         }
         let brought: Vec<usize> =
@@ -86,12 +114,9 @@ pub(super) fn adjoint(
     wanted: &[bool],
     origin: Origin,
 ) -> Vec<Option<ValueId>> {
-    let Some((scan, operands)) = siblings.first().and_then(|&first| match &graph.node(first).op {
-        Op::Scan { scan, .. } => Some((scan.clone(), graph.node(first).operands.clone())),
-        _ => None,
-    }) else {
-        return vec![None; wanted.len()];
-    };
+    let Some(first) = siblings.first().map(|&first| graph.node(first).clone()) else { return vec![None; wanted.len()] };
+    let Op::Scan { scan, .. } = first.op else { return vec![None; wanted.len()] };
+    let operands = first.operands;
     let mut live = vec![false; scan.body.slots.len()];
     wanted.iter().enumerate().for_each(|(k, &wanted)| live[k + 1] = wanted);
     let active = forward_activity(&scan, &mut live);
@@ -164,12 +189,11 @@ impl<'a> Plan<'a> {
             slot if slot <= scan.carries => self.carries.iter().any(|(carry, _)| carry + 1 == slot),
             slot => wanted[slot - 1] && scan.body.slots[slot].ty.dtype == DType::F32,
         };
-        let targets: Vec<(usize, ValueId)> = (0..scan.body.nodes.len())
-            .filter_map(|at| match scan.body.nodes[at].op {
-                Op::Input(slot) if asked(slot.index()) => Some((slot.index(), ValueId(at as u32))),
-                _ => None,
-            })
-            .collect();
+        let target = |at: usize| {
+            let Op::Input(slot) = scan.body.nodes[at].op else { return None };
+            asked(slot.index()).then_some((slot.index(), ValueId(at as u32)))
+        };
+        let targets: Vec<(usize, ValueId)> = (0..scan.body.nodes.len()).filter_map(target).collect();
         let seeds: Vec<(ValueId, ValueId)> = self
             .carries
             .iter()

@@ -4,6 +4,10 @@
 //! tile of C. Every element is one fma chain in order of k; a tile that
 //! `continues` takes up the chain from C, so cutting k cannot change a bit.
 //! Nothing outside the tile's matrices is touched: partial vectors are masked.
+//!
+//! The loops of a tile go by index. Adapters of iterators (`zip`, `step_by`) are
+//! generic functions that the compiler may put into another unit of the crate;
+//! one call in the innermost loop sends every accumulator to memory (a factor of 30).
 
 /// Operands of one tile; strides in elements.
 pub(super) struct Tile {
@@ -70,6 +74,7 @@ pub(super) trait Lanes {
 /// # Safety
 /// As [`Isa::tile`].
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 unsafe fn tile_body<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
     // SAFETY: the caller vouches for the operands; masked forms touch `tail` elements only.
     unsafe {
@@ -77,10 +82,10 @@ unsafe fn tile_body<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
         let whole = tail == L::WIDTH;
         let mut sums = [[L::zero(); V]; R];
         if t.continues {
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
+            for r in 0..R {
+                for v in 0..V {
                     let from = t.c.offset(r as isize * t.c_row).add(v * L::WIDTH);
-                    *sum = if whole || v + 1 < V { L::load(from) } else { L::load_some(from, tail) };
+                    sums[r][v] = if whole || v + 1 < V { L::load(from) } else { L::load_some(from, tail) };
                 }
             }
         }
@@ -89,13 +94,13 @@ unsafe fn tile_body<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
         } else {
             accumulate::<L, R, V, false>(t, &mut sums, tail);
         }
-        for (r, row) in sums.iter().enumerate() {
-            for (v, &sum) in row.iter().enumerate() {
+        for r in 0..R {
+            for v in 0..V {
                 let to = t.c.offset(r as isize * t.c_row).add(v * L::WIDTH);
                 if whole || v + 1 < V {
-                    L::store(to, sum);
+                    L::store(to, sums[r][v]);
                 } else {
-                    L::store_some(to, sum, tail);
+                    L::store_some(to, sums[r][v], tail);
                 }
             }
         }
@@ -108,6 +113,7 @@ unsafe fn tile_body<L: Lanes, const R: usize, const V: usize>(t: &Tile) {
 /// # Safety
 /// As [`Isa::tile`].
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 unsafe fn accumulate<L: Lanes, const R: usize, const V: usize, const FULL: bool>(
     t: &Tile,
     sums: &mut [[L::Vector; V]; R],
@@ -116,25 +122,27 @@ unsafe fn accumulate<L: Lanes, const R: usize, const V: usize, const FULL: bool>
     // SAFETY: pointers stay inside A and B for `k` steps; the last, unused advance is a wrapping one.
     unsafe {
         let mut thirds: [*const f32; R] = [t.a; R];
-        for (group, pointer) in thirds.iter_mut().enumerate() {
-            *pointer = t.a.wrapping_offset(3 * group as isize * t.a_row);
+        for group in 0..R {
+            thirds[group] = t.a.wrapping_offset(3 * group as isize * t.a_row);
         }
         let mut b = t.b;
-        for _ in 0..t.k {
+        let mut step = 0;
+        while step < t.k {
             let mut columns = [L::zero(); V];
-            for (v, column) in columns.iter_mut().enumerate() {
+            for v in 0..V {
                 let from = b.add(v * L::WIDTH);
-                *column = if FULL || v + 1 < V { L::load(from) } else { L::load_some(from, tail) };
+                columns[v] = if FULL || v + 1 < V { L::load(from) } else { L::load_some(from, tail) };
             }
-            for (r, row) in sums.iter_mut().enumerate() {
+            for r in 0..R {
                 let value = L::splat(*thirds[r / 3].wrapping_offset((r % 3) as isize * t.a_row));
-                for (sum, &column) in row.iter_mut().zip(&columns) {
-                    *sum = L::fma(value, column, *sum);
+                for v in 0..V {
+                    sums[r][v] = L::fma(value, columns[v], sums[r][v]);
                 }
             }
-            for pointer in thirds.iter_mut().take(R.div_ceil(3)) {
-                *pointer = pointer.wrapping_offset(t.a_column);
+            for pointer in 0..R.div_ceil(3) {
+                thirds[pointer] = thirds[pointer].wrapping_offset(t.a_column);
             }
+            step += 1;
             b = b.wrapping_offset(t.b_row);
         }
     }

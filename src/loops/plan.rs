@@ -258,11 +258,13 @@ fn mode(program: &Program, at: usize, buffer: BufferId) -> Option<(ParamId, Mode
 }
 
 fn merge_params(kernel: &mut Kernel, gone: ParamId, left: ParamId) {
-    kernel.params[left.index()].mode = Mode::InOut;
-    kernel.params.remove(gone.index());
+    // What stays may have been read in part only.
+    let len = kernel.params.remove(gone.index()).len;
+    let left = ParamId(left.0 - u32::from(left.0 > gone.0));
+    let stays = &mut kernel.params[left.index()];
+    (stays.mode, stays.len) = (Mode::InOut, stays.len.max(len));
     let renamed = |param: ParamId| {
-        let param = if param == gone { left } else { param };
-        ParamId(param.0 - u32::from(param.0 > gone.0))
+        if param == gone { left } else { ParamId(param.0 - u32::from(param.0 > gone.0)) }
     };
     fn visit(body: &mut [Stmt], renamed: &dyn Fn(ParamId) -> ParamId) {
         for stmt in body {

@@ -162,12 +162,13 @@ impl Split<'_> {
             if self.uses[value.index()] != 1 {
                 return None;
             }
-            match &node.op {
-                Op::Transpose { .. } | Op::Reshape { .. } => moves.push(node.op.clone()),
-                Op::Contract { .. } => break,
-                Op::Sum { .. } if sums => break,
-                _ => return None,
+            if matches!(node.op, Op::Contract { .. }) || sums && matches!(node.op, Op::Sum { .. }) {
+                break;
             }
+            if !matches!(node.op, Op::Transpose { .. } | Op::Reshape { .. }) {
+                return None;
+            }
+            moves.push(node.op.clone());
             value = node.operands[0];
         }
         moves.reverse();

@@ -33,7 +33,33 @@ impl<'a> Lift<'a> {
                     (slot <= scan.carries, slot <= scan.carries + scan.sequences)
                 }
                 Op::Random { .. } | Op::Scan { .. } => (true, true),
-                _ => (any(&bound), any(&varies)),
+                Op::Const { .. }
+                | Op::Iota { .. }
+                | Op::Unary(_)
+                | Op::Binary(_)
+                | Op::Compare(_)
+                | Op::And
+                | Op::Or
+                | Op::Not
+                | Op::Select
+                | Op::Convert(_)
+                | Op::StopGradient
+                | Op::Broadcast { .. }
+                | Op::Reshape { .. }
+                | Op::Transpose { .. }
+                | Op::Slice { .. }
+                | Op::Unslice { .. }
+                | Op::Concat { .. }
+                | Op::Unfold { .. }
+                | Op::Fold { .. }
+                | Op::Sum { .. }
+                | Op::MaxOf { .. }
+                | Op::Contract { .. }
+                | Op::Conv { .. }
+                | Op::Gather { .. }
+                | Op::ScatterAdd { .. }
+                | Op::Put { .. }
+                | Op::Argsort { .. } => (any(&bound), any(&varies)),
             };
         }
         Lift { graph, scan, operands, origin, bound, varies, known: HashMap::new() }

@@ -58,9 +58,9 @@ pub(super) fn numbered(graph: &Graph) -> impl Iterator<Item = (ValueId, &Node)> 
 pub(super) fn constants_inward(graph: &mut Graph) {
     for group in groups(numbered(graph)) {
         let first = group.scan.carries + group.scan.sequences;
-        let constant = |at: usize| match &graph.node(group.operands[at]).op {
-            Op::Const { value, .. } if !matches!(value, Const::Table { .. }) => Some(value.clone()),
-            _ => None,
+        let constant = |at: usize| {
+            let Op::Const { value, .. } = &graph.node(group.operands[at]).op else { return None };
+            (!matches!(value, Const::Table { .. })).then(|| value.clone())
         };
         let found: Vec<(SlotId, Const)> = (first..group.operands.len())
             .filter_map(|at| constant(at).map(|value| (SlotId(at as u32 + 1), value)))

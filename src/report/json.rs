@@ -49,6 +49,7 @@ pub fn train_end(summary: &TrainSummary) -> String {
     json!({
         "event": "trained", "name": summary.name, "epochs": summary.epochs, "steps": summary.steps,
         "seconds": summary.seconds, "kept": summary.kept, "stopped": summary.stopped,
+        "pieces": summary.pieces.map(|(count, _)| count),
     })
     .to_string()
 }

@@ -156,8 +156,8 @@ impl Report for Reporter {
         self.end_bar();
         if self.style == Style::Json {
             emit(&json::train_end(summary));
-        } else if let Some(line) = lines::train_end(summary) {
-            self.aside(&line);
+        } else {
+            lines::train_end(summary).iter().for_each(|line| self.aside(line));
         }
     }
 
@@ -166,8 +166,10 @@ impl Report for Reporter {
             Some(path) => path.to_path_buf(),
             None => {
                 let shown = matches!(self.style, Style::Terminal | Style::Lines) && std::io::stdout().is_terminal();
-                if let Some(text) = plot::text(plot, outputs).filter(|_| shown) {
-                    self.on_print(&text);
+                if shown {
+                    // As https://no-color.org asks for.
+                    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+                    self.on_print(&plot::text(plot, outputs, colour));
                     return Ok(None);
                 }
                 self.unnamed += 1;

@@ -10,7 +10,7 @@ use super::engine::{Executable, NotFinite, Place};
 use super::evaluate::{Layout, Rows, columns_of};
 use super::report::Fault;
 use super::session::{Session, internal};
-use crate::check::typed::{NodeId, Train};
+use crate::check::typed::{NodeId, Source, TextBy, Train};
 use crate::ir::Type;
 use crate::lower::{self, Request, path, rows};
 use crate::source::Span;
@@ -22,6 +22,8 @@ pub(super) struct Feed {
     size: usize,
     /// The next batch.
     next: usize,
+    /// Rows taken since the train began.
+    taken: u64,
 }
 
 impl Feed {
@@ -29,12 +31,29 @@ impl Feed {
         let count = rows.rows.len();
         let size = batch.map_or(count, |batch| (batch as usize).min(count)).max(1);
         let batches = Batches::new(&rows.rows, size, seed, name)?;
-        Ok(Feed { rows, batches, size, next: 0 })
+        Ok(Feed { rows, batches, size, next: 0, taken: 0 })
     }
 
     /// Rows of the part.
     pub fn rows(&self) -> usize {
         self.rows.rows.len()
+    }
+
+    /// Rows taken since the train began.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Pieces in a row, and what they are, if a row is one of a text.
+    pub fn pieces(&self, source: &Source) -> Option<(u64, &'static str)> {
+        let Source::Text { by, .. } = source else { return None };
+        let pieces = match by {
+            TextBy::Characters | TextBy::Lines => "characters",
+            TextBy::Words => "words",
+        };
+        // Both columns of a text have the window for their shape.
+        let window = self.rows.set.columns.first()?.shape.first()?;
+        Some((*window as u64, pieces))
     }
 
     /// Batches of an epoch.
@@ -59,7 +78,9 @@ impl Feed {
     fn take(&mut self) -> &[u32] {
         let at = if self.next >= self.batches.count() { 0 } else { self.next };
         self.next = at + 1;
-        self.batches.batch(at)
+        let batch = self.batches.batch(at);
+        self.taken += batch.len() as u64;
+        batch
     }
 
     /// Steps back, so that the same batch is taken again.

@@ -141,6 +141,8 @@ pub struct TrainSummary {
     pub seconds: f64,
     /// The epoch that `keep` restored.
     pub kept: Option<u64>,
+    /// Of a text: how many of its pieces were trained on, and what they are.
+    pub pieces: Option<(u64, &'static str)>,
     /// Whether a `stop` ended it.
     pub stopped: bool,
     /// The name of the `as` table.

@@ -142,7 +142,7 @@ impl<'a> Session<'a> {
             }
             ActionKind::Take { table, column, slot } => self.take(*table, *column, *slot, span),
             ActionKind::Group(grouping) => {
-                self.tables.group(grouping);
+                self.tables.group(self.program, grouping);
                 Ok(())
             }
             ActionKind::Plot { eval, plot } => self.plot(eval, plot, span),

@@ -46,21 +46,23 @@ impl Tables {
     /// Appends a row whose computed cells are read from `output`.
     pub fn record(&mut self, program: &Program, row: &Row, output: impl Fn(usize) -> Vec<u32>) {
         let columns = &program.table(row.table).columns;
-        let cells = row.cells.iter().zip(columns).map(|(cell, column)| match (cell, column.ty.dtype) {
-            (Cell::Output(at), _) => output(*at),
-            (Cell::Known(number), DType::I32) => vec![*number as u32],
-            (Cell::Known(number), DType::F32 | DType::Bool) => vec![number.to_bits()],
+        let cells = row.cells.iter().zip(columns).map(|(cell, column)| match cell {
+            Cell::Output(at) => output(*at),
+            Cell::Known(number) => vec![known_word(*number, column.ty.dtype)],
         });
         self.append(row.table, cells);
     }
 
     /// Keys, number of rows, mean and spread of the others.
-    pub fn group(&mut self, grouping: &Grouping) {
+    pub fn group(&mut self, program: &Program, grouping: &Grouping) {
         let from = self.stored[grouping.from.index()].clone();
-        for ranges in &grouping.groups {
-            let rows: Vec<usize> = ranges.iter().flat_map(|(from, to)| *from as usize..*to as usize).collect();
-            // Of a train that stopped early there are fewer rows than planned.
-            let rows: Vec<usize> = rows.into_iter().filter(|row| *row < from.rows).collect();
+        let columns = &program.table(grouping.from).columns;
+        for keys in &grouping.groups {
+            let holds = |row: usize, (&key, &wanted): (&usize, &f32)| {
+                from.columns[key][row] == known_word(wanted, columns[key].ty.dtype)
+            };
+            let of_group = |row: &usize| grouping.keys.iter().zip(keys).all(|key| holds(*row, key));
+            let rows: Vec<usize> = (0..from.rows).filter(of_group).collect();
             let first = rows.first().copied();
             let mut cells: Vec<Vec<u32>> =
                 grouping.keys.iter().map(|&key| vec![first.map_or(0, |row| from.columns[key][row])]).collect();
@@ -106,6 +108,14 @@ impl Tables {
                 show::tensor(&value, described.classes.as_deref()).replace('\n', " ")
             }
         }
+    }
+}
+
+/// A known number, or the number of a text, as a cell holds it.
+fn known_word(number: f32, dtype: DType) -> u32 {
+    match dtype {
+        DType::I32 => number as u32,
+        DType::F32 | DType::Bool => number.to_bits(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! data name, epoch) unless a batch holds the whole part, which then stays in its
 //! own order and is loaded once; the clock of the machine never shows in results.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::epoch_end::EpochEnd;
@@ -14,7 +15,7 @@ use super::phase::{Feed, Phase};
 use super::report::{EpochRecord, Fault, FaultKind, Progress, TrainStart, TrainSummary};
 use super::session::{Session, internal};
 use super::show;
-use crate::check::typed::{Part, Plan, Train};
+use crate::check::typed::{Part, Plan, SlotId, Train};
 use crate::source::Span;
 
 /// Most rows that a log keeps that nobody asked for.
@@ -77,6 +78,7 @@ pub(super) fn train<'a>(session: &mut Session<'a>, train: &'a Train, span: Span)
     }
     summary.steps = run.step;
     summary.seconds = run.started.elapsed().as_secs_f64();
+    summary.pieces = run.pieces(session);
     conclude(session, &run, end, summary)
 }
 
@@ -175,6 +177,13 @@ impl Run<'_> {
         }
         self.step += 1;
         Ok(loss)
+    }
+
+    /// Of a text: how many of its pieces were trained on, and what they are.
+    fn pieces(&self, session: &Session<'_>) -> Option<(u64, &'static str)> {
+        let (feed, data) = (self.feed.as_ref()?, self.train.data?);
+        let (window, pieces) = feed.pieces(&session.program.data[data.index()].source)?;
+        Some((feed.taken() * window, pieces))
     }
 
     /// Whether anybody looks at the figures of this epoch.
@@ -311,9 +320,16 @@ fn conclude<'a>(
         session.report.on_note(&format!("kept epoch {epoch}, {} of {}", keep.word(), keep.figure));
     }
     if !run.train.subject.is_empty() {
-        let slots: Vec<(String, crate::check::typed::SlotId)> =
-            run.train.subject.iter().map(|&slot| (session.program.slot(slot).path.clone(), slot)).collect();
-        let path = session.out_path(&format!("{}.safetensors", run.train.name));
+        let slots = &run.train.subject;
+        let short: BTreeSet<&str> = slots.iter().map(|&slot| session.program.slot(slot).name_in_file()).collect();
+        // Slots of several turns of a loop keep the numbers of their turns.
+        let is_short = short.len() == slots.len();
+        let name = |slot| {
+            let slot = session.program.slot(slot);
+            if is_short { slot.name_in_file().to_string() } else { slot.path.clone() }
+        };
+        let slots: Vec<(String, SlotId)> = slots.iter().map(|&slot| (name(slot), slot)).collect();
+        let path = session.out_path(&format!("{}.safetensors", run.train.file));
         session.save(&slots, &path, run.span)?;
     }
     session.report.on_train_end(&summary);

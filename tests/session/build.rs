@@ -229,6 +229,7 @@ impl Build {
         let columns = data.is_some();
         Train {
             name: "M".to_string(),
+            file: "M".to_string(),
             data,
             phases: vec![Phase {
                 name: String::new(),

@@ -59,72 +59,78 @@ pub(super) trait Isa: crate::kernels::micro::Isa {
 }
 
 /// # Safety
-/// As [`Isa::taps`]; inlined into a function that enables the instructions.
+/// As [`Isa::taps`]; inlined into a function that enables the instructions. Loops go by index, see [`super::super::micro`].
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 unsafe fn taps_body<L: Lanes, const R: usize, const V: usize>(t: &Taps<'_>) {
     // SAFETY: the caller's.
     unsafe {
         let mut sums = [[L::zero(); V]; R];
         if t.continues {
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = L::load(t.results.add(r * t.width + v * L::WIDTH));
+            for r in 0..R {
+                for v in 0..V {
+                    sums[r][v] = L::load(t.results.add(r * t.width + v * L::WIDTH));
                 }
             }
         }
         let mut weights = t.weights;
-        for &tap in t.taps {
-            let source = t.source.offset(tap);
+        for at in 0..t.taps.len() {
+            let source = t.source.offset(t.taps[at]);
             let mut neighbours = [L::zero(); V];
-            for (v, neighbour) in neighbours.iter_mut().enumerate() {
-                *neighbour = L::load(source.add(v * L::WIDTH));
+            for v in 0..V {
+                neighbours[v] = L::load(source.add(v * L::WIDTH));
             }
-            for (r, row) in sums.iter_mut().enumerate() {
+            for r in 0..R {
                 let weight = L::splat(*weights.add(r));
-                for (sum, &neighbour) in row.iter_mut().zip(&neighbours) {
-                    *sum = L::fma(weight, neighbour, *sum);
+                for v in 0..V {
+                    sums[r][v] = L::fma(weight, neighbours[v], sums[r][v]);
                 }
             }
             weights = weights.add(R);
         }
-        for (r, row) in sums.iter().enumerate() {
-            for (v, &sum) in row.iter().enumerate() {
-                L::store(t.results.add(r * t.width + v * L::WIDTH), sum);
+        for r in 0..R {
+            for v in 0..V {
+                L::store(t.results.add(r * t.width + v * L::WIDTH), sums[r][v]);
             }
         }
     }
 }
 
 /// # Safety
-/// As [`Isa::pairs`]; inlined into a function that enables the instructions.
+/// As [`Isa::pairs`]; inlined into a function that enables the instructions. Loops go by index, as above.
 #[inline(always)]
+#[allow(clippy::needless_range_loop)]
 unsafe fn pairs_body<L: Lanes, const R: usize, const T: usize>(t: &Pairs<'_>) {
     // SAFETY: the caller's.
     unsafe {
-        for part in (0..LANES).step_by(L::WIDTH) {
+        let mut part = 0;
+        while part < LANES {
             let mut sums = [[L::zero(); T]; R];
             let mut taps = [t.x; T];
-            for (pointer, &tap) in taps.iter_mut().zip(t.taps) {
-                *pointer = t.x.offset(tap).add(part);
+            for tap in 0..T {
+                taps[tap] = t.x.offset(t.taps[tap]).add(part);
             }
             let y = t.y.add(part);
-            for at in (0..t.length).step_by(LANES) {
+            let mut at = 0;
+            while at < t.length {
                 let mut rows = [L::zero(); R];
-                for (r, row) in rows.iter_mut().enumerate() {
-                    *row = L::load(y.add(r * t.row + at));
+                for r in 0..R {
+                    rows[r] = L::load(y.add(r * t.row + at));
                 }
-                for (tap, pointer) in taps.iter().enumerate() {
-                    let x = L::load(pointer.add(at));
-                    for (r, &row) in rows.iter().enumerate() {
-                        sums[r][tap] = L::fma(x, row, sums[r][tap]);
+                for tap in 0..T {
+                    let x = L::load(taps[tap].add(at));
+                    for r in 0..R {
+                        sums[r][tap] = L::fma(x, rows[r], sums[r][tap]);
                     }
                 }
+                at += LANES;
             }
-            for (r, row) in sums.iter().enumerate() {
-                for (tap, &sum) in row.iter().enumerate() {
-                    L::store(t.sums.add((r * T + tap) * LANES + part), sum);
+            for r in 0..R {
+                for tap in 0..T {
+                    L::store(t.sums.add((r * T + tap) * LANES + part), sums[r][tap]);
                 }
             }
+            part += L::WIDTH;
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Operands of products, arranged so that the wide kernels can read them.
 //!
-//! In: a graph. Out: one that computes the same with the same sums. Two things
+//! In: a graph. Out: one that computes the same with the same sums. Three things
 //! are done here since they need new nodes: a product over several axes sees
 //! them side by side in both operands (a view, which becomes a copy only where
-//! strides cannot join the axes); and a matrix that every turn of a scan would
-//! read by columns is transposed once before the loop.
+//! strides cannot join the axes); a matrix that every turn of a scan would
+//! read by columns is transposed once before the loop; and a concatenation of
+//! many parts becomes one of concatenations of a few, so that no kernel is long.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +13,9 @@ use std::sync::Arc;
 use crate::ir::{Graph, Node, Op, Origin, Owner, Scan, Slot, SlotId, Type, ValueId};
 
 use super::product::{Axes, Form};
+
+/// Most parts that one kernel joins: each is a nest of up to ten statements.
+const PARTS: usize = 16;
 
 /// The arranged graph; the same one if nothing is to be done.
 pub(super) fn arrange(graph: &Graph) -> Graph {
@@ -21,8 +25,11 @@ pub(super) fn arrange(graph: &Graph) -> Graph {
     for node in &graph.nodes {
         let operands = node.operands.iter().map(|operand| ids[operand.index()]).collect();
         let moved = Node { operands, ..node.clone() };
-        let id = if matches!(node.op, Op::Scan { .. }) { arranger.scan(moved) } else { arranger.product(node, moved) };
-        ids.push(id);
+        ids.push(match node.op {
+            Op::Scan { .. } => arranger.scan(moved),
+            Op::Concat { axis } => arranger.concat(moved, axis),
+            _ => arranger.product(node, moved),
+        });
     }
     arranger.to.outputs.iter_mut().for_each(|output| output.value = ids[output.value.index()]);
     arranger.to
@@ -72,6 +79,24 @@ impl Arranger<'_> {
         let batch = (0..batches).map(|axis| (axis, axis)).collect();
         let over = (0..axes.over.len()).map(|at| (batches + axes.free_a.len() + at, batches + at)).collect();
         self.push(Node { op: Op::Contract { batch, over }, operands: vec![a, b], ..moved })
+    }
+
+    fn concat(&mut self, mut node: Node, axis: usize) -> ValueId {
+        while node.operands.len() > PARTS {
+            let runs: Vec<Vec<ValueId>> = node.operands.chunks(PARTS).map(<[ValueId]>::to_vec).collect();
+            node.operands = runs.into_iter().map(|run| self.joined(run, axis, &node)).collect();
+        }
+        self.push(node)
+    }
+
+    /// Some neighbouring parts of a concatenation as one.
+    fn joined(&mut self, parts: Vec<ValueId>, axis: usize, whole: &Node) -> ValueId {
+        if let [part] = parts[..] {
+            return part;
+        }
+        let mut ty = whole.ty.clone();
+        ty.shape[axis] = parts.iter().map(|part| self.to.ty(*part).shape[axis]).sum();
+        self.push(Node { op: whole.op.clone(), operands: parts, ty, origin: whole.origin, name: None })
     }
 
     fn scan(&mut self, mut node: Node) -> ValueId {

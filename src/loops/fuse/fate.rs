@@ -3,7 +3,8 @@
 //!
 //! In: the graph. Out: [`Fates`]. Invariant: operands of wide calls, sources of
 //! indirect reads and of reshapes without an affine index end in memory; no
-//! inlined chain is longer than [`LONGEST`], which bounds kernels and recursion.
+//! inlined chain, and no sum of those of a concatenation's parts, is longer than
+//! [`LONGEST`], which bounds kernels and recursion.
 
 use crate::ir::{Binary, Const, Graph, Node, Op, SlotId, Unary, ValueId};
 use crate::loops::ir::Affine;
@@ -162,6 +163,14 @@ impl Fates {
             }
             (Op::Gather { .. } | Op::Unslice { .. }, Class::Map) => self.force(graph, node.operands[0], false),
             (Op::Argsort { .. }, _) => self.force(graph, node.operands[0], false),
+            // All parts are computed in one kernel: together they are no longer than one chain may be.
+            (Op::Concat { .. }, _) => {
+                let open = |operand: &&ValueId| !self.in_memory(**operand);
+                let length: u32 = node.operands.iter().filter(open).map(|operand| self.length[operand.index()]).sum();
+                if length > LONGEST {
+                    node.operands.iter().for_each(|&operand| self.need(operand));
+                }
+            }
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 //! labels never overlap; what is not finite is not shown.
 
 use super::font::Font;
+use super::legend::Legend;
 use super::scene::{Anchor, Colour, Scene, Shape};
 
 /// Size of tick labels and legends.
@@ -60,12 +61,24 @@ impl Axis {
     /// About `count` round values with their texts.
     pub fn ticks(&self, count: usize) -> Vec<(f64, String)> {
         if self.log && self.high - self.low >= 1.0 {
+            // Powers of ten alone are too few over a short way.
+            if self.high - self.low < 2.2 {
+                let values = (self.low.floor() as i32..=self.high as i32 + 1)
+                    .flat_map(|power| [1.0_f64, 2.0, 5.0].map(|digit| (power, digit)));
+                return values
+                    .filter(|(power, digit)| (self.low..=self.high).contains(&(f64::from(*power) + digit.log10())))
+                    .map(|(power, digit)| digit * 10f64.powi(power))
+                    .map(|value| (value, short(value)))
+                    .collect();
+            }
             let step = ((self.high - self.low) / count as f64).ceil().max(1.0);
             let first = (self.low / step).ceil() as i64;
             let last = (self.high / step).floor() as i64;
+            // All as numbers if they are short, all as powers if not.
+            let plain = first as f64 * step >= -3.0 && last as f64 * step <= 4.0;
             return (first..=last)
                 .map(|at| at as f64 * step)
-                .map(|power| (10f64.powf(power), power_text(power)))
+                .map(|power| (10f64.powf(power), if plain { plain_text(power) } else { power_text(power) }))
                 .collect();
         }
         let (low, high) = if self.log { (10f64.powf(self.low), 10f64.powf(self.high)) } else { (self.low, self.high) };
@@ -76,11 +89,12 @@ impl Axis {
     }
 }
 
-/// 1, 2 or 5 times a power of ten, at least `raw`.
+/// 1, 2, 2.5 or 5 times a power of ten, at least `raw`.
 fn round_step(raw: f64) -> f64 {
     let power = 10f64.powf(raw.log10().floor());
-    let factor = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|factor| factor * power >= raw * 0.999).unwrap_or(10.0);
-    factor * power
+    // Steps of 2.5 make odd ticks where numbers count something.
+    let fits = |factor: &f64| factor * power >= raw * 0.999 && !(*factor == 2.5 && power == 1.0);
+    [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(fits).unwrap_or(10.0) * power
 }
 
 fn tick_text(value: f64, step: f64) -> String {
@@ -106,10 +120,14 @@ fn power_text(power: f64) -> String {
     };
     match power as i64 {
         0 => "1".to_string(),
-        1 => "10".to_string(),
-        -1 => "0.1".to_string(),
         power => format!("10{}", power.to_string().chars().map(digit).collect::<String>()),
     }
+}
+
+/// A power of ten written out.
+fn plain_text(power: f64) -> String {
+    let decimals = (-power).max(0.0) as usize;
+    format!("{:.decimals$}", 10f64.powf(power))
 }
 
 /// A number as short as a picture needs it.
@@ -127,30 +145,6 @@ pub fn short(value: f64) -> String {
         _ => format!("{value:.1e}").replace(".0e", "e"),
     };
     text.replace('-', "−")
-}
-
-/// What an entry of a legend shows before its text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Key {
-    /// A piece of a line.
-    Line,
-    /// A dashed piece.
-    Dashed,
-    /// A mark, by number.
-    Dot(usize),
-    /// A patch.
-    Patch,
-}
-
-/// An entry of a legend.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Its text.
-    pub text: String,
-    /// Its colour.
-    pub colour: Colour,
-    /// Its sign.
-    pub key: Key,
 }
 
 /// A rectangle of the page.
@@ -179,8 +173,8 @@ pub struct Sides {
     pub y_names: Option<Vec<(f64, String)>>,
     /// Above the frame.
     pub title: String,
-    /// At the right.
-    pub legend: Vec<Entry>,
+    /// What the colours mean.
+    pub legend: Legend,
     /// Whether both sides have the same length.
     pub square: bool,
     /// Whether lines of a grid lead from the ticks.
@@ -261,15 +255,6 @@ fn cut(area: Area, from: (f64, f64), to: (f64, f64)) -> Option<((f64, f64), (f64
     (start <= end).then(|| (if start == 0.0 { from } else { point(start) }, if end == 1.0 { to } else { point(end) }))
 }
 
-/// Width that a legend takes.
-fn legend_width(legend: &[Entry], font: &Font) -> f64 {
-    if legend.is_empty() {
-        return 0.0;
-    }
-    let widest = legend.iter().map(|entry| font.width(&entry.text, SMALL)).fold(0.0, f64::max);
-    widest.min(190.0) + 46.0
-}
-
 /// Draws axes, labels and the legend; the frame inside.
 pub fn frame(scene: &mut Scene, font: &Font, outer: Area, (x, y): (Axis, Axis), sides: &Sides) -> Frame {
     let y_ticks = sides.y_names.clone().unwrap_or_else(|| {
@@ -278,7 +263,8 @@ pub fn frame(scene: &mut Scene, font: &Font, outer: Area, (x, y): (Axis, Axis), 
     let tick_width = y_ticks.iter().map(|(_, text)| font.width(text, SMALL)).fold(0.0, f64::max).min(150.0);
     let left = tick_width + 12.0 + if sides.y_label.is_empty() { 4.0 } else { 22.0 };
     let top = 10.0 + if sides.title.is_empty() { 0.0 } else { 22.0 };
-    let right = legend_width(&sides.legend, font).max(16.0);
+    let legend = sides.legend.layout(font, outer.width - left - 16.0);
+    let (top, right) = (top + legend.above, legend.beside.max(16.0));
     let wide = outer.width - left - right;
     let x_ticks = match &sides.x_names {
         Some(names) => names.clone(),
@@ -345,37 +331,9 @@ pub fn frame(scene: &mut Scene, font: &Font, outer: Area, (x, y): (Axis, Axis), 
         let text = font.fit(&sides.title, TITLE, outer.width - 20.0);
         scene.text((area.x + area.width / 2.0, outer.y + 20.0), &text, TITLE, Colour::Ink, Anchor::Middle);
     }
-    draw_legend(scene, font, (area.x + area.width + 16.0, area.y + 4.0), area.height, &sides.legend);
+    let at = (area.x, area.y - legend.above);
+    legend.draw(scene, font, at, area);
     frame
-}
-
-fn draw_legend(scene: &mut Scene, font: &Font, (x, y): (f64, f64), height: f64, legend: &[Entry]) {
-    let step = 19.0;
-    let most = ((height / step) as usize).max(2);
-    for (at, entry) in legend.iter().enumerate().take(most) {
-        let middle = y + at as f64 * step + 8.0;
-        if at + 1 == most && legend.len() > most {
-            let text = format!("… and {} more", legend.len() - at);
-            scene.text((x, middle + 4.0), &text, SMALL, Colour::Muted, Anchor::Start);
-            return;
-        }
-        match entry.key {
-            Key::Line => scene.path(vec![(x, middle), (x + 18.0, middle)], entry.colour, 2.4),
-            Key::Dashed => scene.shapes.push(Shape::Path {
-                points: vec![(x, middle), (x + 18.0, middle)],
-                stroke: entry.colour,
-                width: 1.6,
-                dash: Some([4.0, 3.0]),
-                opacity: 1.0,
-            }),
-            Key::Dot(mark) => {
-                scene.shapes.push(Shape::Dot { x: x + 9.0, y: middle, radius: 4.5, fill: entry.colour, mark });
-            }
-            Key::Patch => scene.rect((x + 3.0, middle - 6.0), (12.0, 12.0), entry.colour, 1.0),
-        }
-        let text = font.fit(&entry.text, SMALL, 190.0);
-        scene.text((x + 24.0, middle + SMALL * 0.36), &text, SMALL, Colour::Ink, Anchor::Start);
-    }
 }
 
 /// The line around a frame.
@@ -395,8 +353,11 @@ mod tests {
         assert_eq!(texts(Axis::exact(-4.0, 4.0)), ["−4", "−2", "0", "2", "4"]);
         assert_eq!(
             texts(Axis::around([0.001, 100.0].into_iter(), true, 0.0)),
-            ["10⁻³", "10⁻²", "0.1", "1", "10", "10²"]
+            ["0.001", "0.01", "0.1", "1", "10", "100"]
         );
+        assert_eq!(texts(Axis::around([1e-6, 1.0].into_iter(), true, 0.0)), ["10⁻⁶", "10⁻⁴", "10⁻²", "1"]);
+        assert_eq!(texts(Axis::around([1.0, 30.0].into_iter(), true, 0.0)), ["1", "2", "5", "10", "20"]);
+        assert_eq!(texts(Axis::exact(0.0, 12.0)), ["0", "5", "10"]);
     }
 
     #[test]

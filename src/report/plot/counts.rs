@@ -1,8 +1,9 @@
 //! Confusion matrices, bars, histograms, box plots.
 
 use super::Values;
-use super::axes::{Area, Axis, Entry, Frame, Key, SMALL, Sides, border, frame, short};
+use super::axes::{Area, Axis, Frame, SMALL, Sides, border, frame, short};
 use super::font::Font;
+use super::legend::{Entry, Key, Legend};
 use super::scene::{Anchor, Colour, Scene, Shape};
 use crate::check::typed::{Plot, Series};
 
@@ -17,15 +18,8 @@ pub fn classes(values: Values<'_>, predicted: &Series, label: &Series) -> Vec<St
     (0..count).map(|at| names.and_then(|names| names.get(at).cloned()).unwrap_or_else(|| at.to_string())).collect()
 }
 
-/// How often each true class is taken for each.
-pub fn confusion(
-    scene: &mut Scene,
-    font: &Font,
-    area: Area,
-    plot: &Plot,
-    (predicted, label): (&Series, &Series),
-    values: Values<'_>,
-) {
+/// Names of the classes and how often each true class (a row) is taken for each.
+pub fn table(values: Values<'_>, predicted: &Series, label: &Series) -> (Vec<String>, Vec<u64>) {
     let names = classes(values, predicted, label);
     let count = names.len();
     let mut counts = vec![0u64; count * count];
@@ -35,15 +29,34 @@ pub fn confusion(
             counts[truth * count + guess] += 1;
         }
     }
+    (names, counts)
+}
+
+/// How many are right.
+pub fn share_right(count: usize, counts: &[u64]) -> String {
+    let right: u64 = (0..count).map(|at| counts[at * count + at]).sum();
+    let total: u64 = counts.iter().sum();
+    format!("{right} of {total} right, {:.1} %", 100.0 * right as f64 / total.max(1) as f64)
+}
+
+/// How often each true class is taken for each.
+pub fn confusion(
+    scene: &mut Scene,
+    font: &Font,
+    area: Area,
+    plot: &Plot,
+    (predicted, label): (&Series, &Series),
+    values: Values<'_>,
+) {
+    let (names, counts) = table(values, predicted, label);
+    let count = names.len();
     let place = |at: usize| (at as f64 + 0.5) / count as f64;
     let x_names = names.iter().enumerate().map(|(at, name)| (place(at), name.clone())).collect();
     let y_names = names.iter().enumerate().map(|(at, name)| (1.0 - place(at), name.clone())).collect();
-    let right: u64 = (0..count).map(|at| counts[at * count + at]).sum();
-    let total: u64 = counts.iter().sum();
     let sides = Sides {
         x_label: plot.x_label.clone().unwrap_or_else(|| "predicted".to_string()),
         y_label: plot.y_label.clone().unwrap_or_else(|| "true".to_string()),
-        title: format!("{right} of {total} right, {:.1} %", 100.0 * right as f64 / total.max(1) as f64),
+        title: share_right(count, &counts),
         x_names: Some(x_names),
         y_names: Some(y_names),
         square: true,
@@ -78,6 +91,19 @@ fn blues(share: f64) -> [u8; 3] {
     [0, 1, 2].map(|at| (f64::from(low[at]) + part * (f64::from(high[at]) - f64::from(low[at]))).round() as u8)
 }
 
+/// The numbers of bars in their groups, and what stands below each.
+pub fn groups(series: &[Series], names: &[String], values: Values<'_>) -> (Vec<Vec<f64>>, Vec<String>) {
+    // Numbers by themselves are bars of one colour, each with its name.
+    if series.iter().all(|series| values.shape(series).is_empty()) {
+        let numbers = series.iter().flat_map(|series| values.numbers(series)).collect();
+        let own = series.iter().map(|series| series.name.clone());
+        return (vec![numbers], names.iter().cloned().chain(own.skip(names.len())).collect());
+    }
+    let groups: Vec<Vec<f64>> = series.iter().map(|series| values.numbers(series)).collect();
+    let count = groups.iter().map(Vec::len).max().unwrap_or(0);
+    (groups, (0..count).map(|at| names.get(at).cloned().unwrap_or_else(|| at.to_string())).collect())
+}
+
 /// A bar for each number; several vectors side by side.
 pub fn bars(
     scene: &mut Scene,
@@ -88,19 +114,7 @@ pub fn bars(
     values: Values<'_>,
 ) {
     let scalars = series.iter().all(|series| values.shape(series).is_empty());
-    // Numbers by themselves are bars of one colour, each with its name.
-    let (groups, texts): (Vec<Vec<f64>>, Vec<String>) = match scalars {
-        true => {
-            let numbers = series.iter().flat_map(|series| values.numbers(series)).collect();
-            let own = series.iter().map(|series| series.name.clone());
-            (vec![numbers], names.iter().cloned().chain(own.skip(names.len())).collect())
-        }
-        false => {
-            let groups: Vec<Vec<f64>> = series.iter().map(|series| values.numbers(series)).collect();
-            let count = groups.iter().map(Vec::len).max().unwrap_or(0);
-            (groups, (0..count).map(|at| names.get(at).cloned().unwrap_or_else(|| at.to_string())).collect())
-        }
-    };
+    let (groups, texts) = groups(series, names, values);
     let count = texts.len().max(1);
     let y = Axis::around(groups.iter().flatten().copied(), plot.log_y, 0.06);
     let y = if plot.log_y { y } else { around_zero(&groups, y) };
@@ -117,11 +131,11 @@ pub fn bars(
             }
         }),
         x_names: Some(texts.iter().enumerate().map(|(at, text)| (place(at), text.clone())).collect()),
-        legend: if groups.len() > 1 {
+        legend: Legend::free(if groups.len() > 1 {
             series.iter().enumerate().map(|(at, series)| legend(at, series)).collect()
         } else {
             Vec::new()
-        },
+        }),
         grid: [false, true],
         ..Sides::default()
     };
@@ -170,15 +184,13 @@ fn zero_line(scene: &mut Scene, frame: &Frame) {
     scene.path(vec![(frame.area.x, at), (frame.area.x + frame.area.width, at)], Colour::Muted, 1.0);
 }
 
-/// How often values fall into equal intervals.
-pub fn histogram(
-    scene: &mut Scene,
-    font: &Font,
-    area: Area,
-    plot: &Plot,
-    (series, by, bins): (&[Series], Option<&Series>, usize),
+/// Names of what is counted, the range, and how often each falls into each of equal intervals of it.
+pub fn counted(
     values: Values<'_>,
-) {
+    series: &[Series],
+    by: Option<&Series>,
+    bins: usize,
+) -> (Vec<String>, Axis, Vec<Vec<f64>>) {
     let mut clouds: Vec<(String, Vec<f64>)> = Vec::new();
     for one in series {
         let numbers = values.numbers(one);
@@ -207,20 +219,35 @@ pub fn histogram(
         counts
     };
     let counted: Vec<Vec<f64>> = clouds.iter().map(|(_, numbers)| count(numbers)).collect();
+    (clouds.into_iter().map(|(name, _)| name).collect(), x, counted)
+}
+
+/// How often values fall into equal intervals.
+pub fn histogram(
+    scene: &mut Scene,
+    font: &Font,
+    area: Area,
+    plot: &Plot,
+    (series, by, bins): (&[Series], Option<&Series>, usize),
+    values: Values<'_>,
+) {
+    let (clouds, x, counted) = counted(values, series, by, bins);
     let y = Axis::around(counted.iter().flatten().copied(), plot.log_y, 0.06);
     let y = if plot.log_y { y } else { around_zero(&counted, y) };
-    let legend = |(at, (name, _)): (usize, &(String, Vec<f64>))| Entry {
-        text: name.clone(),
-        colour: Colour::Series(at),
-        key: Key::Patch,
-    };
+    let bins = counted.first().map_or(1, Vec::len);
+    let legend =
+        |(at, name): (usize, &String)| Entry { text: name.clone(), colour: Colour::Series(at), key: Key::Patch };
     let sides = Sides {
         x_label: plot
             .x_label
             .clone()
             .unwrap_or_else(|| if series.len() == 1 { series[0].name.clone() } else { String::new() }),
         y_label: plot.y_label.clone().unwrap_or_else(|| "count".to_string()),
-        legend: if clouds.len() > 1 { clouds.iter().enumerate().map(legend).collect() } else { Vec::new() },
+        legend: Legend::free(if clouds.len() > 1 {
+            clouds.iter().enumerate().map(legend).collect()
+        } else {
+            Vec::new()
+        }),
         grid: [false, true],
         ..Sides::default()
     };
@@ -248,6 +275,34 @@ pub fn histogram(
     zero_line(scene, &frame);
 }
 
+/// Values in their groups.
+pub struct Boxes {
+    /// Names of the groups along the axis.
+    pub groups: Vec<String>,
+    /// Names of the kinds in each group; one without a name if there are none.
+    pub kinds: Vec<String>,
+    /// Of each group and kind the finite values, in order.
+    pub of: Vec<Vec<Vec<f64>>>,
+}
+
+/// Sorts values into groups and kinds.
+pub fn sorted_groups(values: Values<'_>, (group, value, by): (Option<&Series>, &Series, Option<&Series>)) -> Boxes {
+    let numbers = values.numbers(value);
+    let all = |count: usize| (vec![0; count], vec![value.name.clone()]);
+    let (group_of, groups) = group.map_or_else(|| all(numbers.len()), |group| values.groups(group));
+    let (by_of, kinds) = by.map_or_else(|| (vec![0; numbers.len()], vec![String::new()]), |by| values.groups(by));
+    let mut of = vec![vec![Vec::new(); kinds.len()]; groups.len()];
+    for ((number, group), kind) in
+        numbers.iter().zip(&group_of).zip(&by_of).filter(|((number, _), _)| number.is_finite())
+    {
+        of[*group][*kind].push(*number);
+    }
+    for own in of.iter_mut().flatten() {
+        own.sort_by(f64::total_cmp);
+    }
+    Boxes { groups, kinds, of }
+}
+
 /// Median, quartiles, whiskers to the last values within 1.5 times the quartiles' distance, others as points.
 pub fn boxes(
     scene: &mut Scene,
@@ -258,9 +313,7 @@ pub fn boxes(
     values: Values<'_>,
 ) {
     let numbers = values.numbers(value);
-    let all = |count: usize| (vec![0; count], vec![value.name.clone()]);
-    let (group_of, groups) = group.map_or_else(|| all(numbers.len()), |group| values.groups(group));
-    let (by_of, kinds) = by.map_or_else(|| (vec![0; numbers.len()], vec![String::new()]), |by| values.groups(by));
+    let Boxes { groups, kinds, of } = sorted_groups(values, (group, value, by));
     let y = Axis::around(numbers.iter().copied(), plot.log_y, 0.06);
     let count = groups.len().max(1);
     let place = |at: usize| (at as f64 + 0.5) / count as f64;
@@ -270,21 +323,14 @@ pub fn boxes(
         x_label: plot.x_label.clone().unwrap_or_else(|| group.map_or(String::new(), |group| group.name.clone())),
         y_label: plot.y_label.clone().unwrap_or_else(|| value.name.clone()),
         x_names: Some(groups.iter().enumerate().map(|(at, name)| (place(at), name.clone())).collect()),
-        legend: if by.is_some() { kinds.iter().enumerate().map(legend).collect() } else { Vec::new() },
+        legend: Legend::free(if by.is_some() { kinds.iter().enumerate().map(legend).collect() } else { Vec::new() }),
         grid: [false, true],
         ..Sides::default()
     };
     let frame = frame(scene, font, area, (Axis::exact(0.0, count as f64), y), &sides);
-    for at in 0..groups.len() {
-        let of = |kind: usize| -> Vec<f64> {
-            let rows = (0..numbers.len()).filter(|&row| group_of[row] == at && by_of[row] == kind);
-            let mut own: Vec<f64> = rows.map(|row| numbers[row]).filter(|number| number.is_finite()).collect();
-            own.sort_by(f64::total_cmp);
-            own
-        };
+    for (at, kinds) in of.iter().enumerate() {
         // Only what a group has takes room in it.
-        let present: Vec<(usize, Vec<f64>)> =
-            (0..kinds.len()).map(|kind| (kind, of(kind))).filter(|(_, own)| !own.is_empty()).collect();
+        let present: Vec<(usize, &Vec<f64>)> = kinds.iter().enumerate().filter(|(_, own)| !own.is_empty()).collect();
         let wide = (0.76 / present.len().max(1) as f64).min(0.4);
         let start = at as f64 + 0.5 - wide * present.len() as f64 / 2.0;
         for (place, (kind, own)) in present.iter().enumerate() {
@@ -302,14 +348,20 @@ fn quantile(sorted: &[f64], part: f64) -> f64 {
     sorted[low] + (at - low as f64) * (sorted[high] - sorted[low])
 }
 
-fn one_box(scene: &mut Scene, frame: &Frame, (from, to): (f64, f64), sorted: &[f64], colour: Colour) {
-    if sorted.is_empty() {
-        return;
-    }
+/// Lower whisker, first quartile, median, third quartile, upper whisker of at least one value.
+pub fn five(sorted: &[f64]) -> [f64; 5] {
     let [first, median, third] = [0.25, 0.5, 0.75].map(|part| quantile(sorted, part));
     let reach = 1.5 * (third - first);
     let within = || sorted.iter().copied().filter(|value| *value >= first - reach && *value <= third + reach);
     let (low, high) = (within().fold(f64::INFINITY, f64::min), within().fold(f64::NEG_INFINITY, f64::max));
+    [low, first, median, third, high]
+}
+
+fn one_box(scene: &mut Scene, frame: &Frame, (from, to): (f64, f64), sorted: &[f64], colour: Colour) {
+    if sorted.is_empty() {
+        return;
+    }
+    let [low, first, median, third, high] = five(sorted);
     let (left, _) = frame.at(from, median);
     let (right, _) = frame.at(to, median);
     let middle = (left + right) / 2.0;

@@ -4,22 +4,31 @@
 //! Of several classes each is drawn against the rest.
 
 use super::Values;
-use super::axes::{Area, Axis, Entry, Key, Sides, border, frame};
+use super::axes::{Area, Axis, Sides, border, frame};
 use super::font::Font;
+use super::legend::{Entry, Key, Legend, Place};
 use super::scene::{Colour, Scene};
 use crate::check::typed::{Mark, Plot, Series};
 
 /// A curve with its area.
-struct Rates {
-    label: String,
-    points: Vec<(f64, f64)>,
-    area: f64,
+pub struct Rates {
+    /// Of which scores or class.
+    pub label: String,
+    /// From the highest threshold to the lowest.
+    pub points: Vec<(f64, f64)>,
+    /// Under the curve, or its average precision.
+    pub area: f64,
     /// The share of positives.
     share: f64,
 }
 
-/// Draws the curves of marks of one kind.
-pub fn draw(scene: &mut Scene, font: &Font, area: Area, plot: &Plot, marks: &[&Mark], values: Values<'_>) {
+/// What the area of a curve is called.
+pub fn area_name(is_roc: bool) -> &'static str {
+    if is_roc { "AUC" } else { "AP" }
+}
+
+/// Whether marks of one kind are ROC curves, and the curves.
+pub fn all(marks: &[&Mark], values: Values<'_>) -> (bool, Vec<Rates>) {
     let mut all: Vec<Rates> = Vec::new();
     let mut is_roc = true;
     for mark in marks {
@@ -29,12 +38,19 @@ pub fn draw(scene: &mut Scene, font: &Font, area: Area, plot: &Plot, marks: &[&M
                 is_roc = false;
                 all.extend(rates(values, scores, label, pr));
             }
-            Mark::Line { .. } | Mark::Scatter { .. } | Mark::Contours { .. } | Mark::Boundary { .. } => {}
+            Mark::Line { .. } | Mark::Scatter { .. } | Mark::Rules { .. } => {}
+            Mark::Contours { .. } | Mark::Boundary { .. } => {}
             Mark::Confusion { .. } | Mark::ImageGrid { .. } | Mark::Bars { .. } => {}
             Mark::Histogram { .. } | Mark::Box { .. } => {}
         }
     }
-    let name = if is_roc { "AUC" } else { "AP" };
+    (is_roc, all)
+}
+
+/// Draws the curves of marks of one kind.
+pub fn draw(scene: &mut Scene, font: &Font, area: Area, plot: &Plot, marks: &[&Mark], values: Values<'_>) {
+    let (is_roc, all) = all(marks, values);
+    let name = area_name(is_roc);
     let mut legend: Vec<Entry> = all
         .iter()
         .enumerate()
@@ -57,7 +73,8 @@ pub fn draw(scene: &mut Scene, font: &Font, area: Area, plot: &Plot, marks: &[&M
         x_label: plot.x_label.clone().unwrap_or_else(|| x_label.to_string()),
         y_label: plot.y_label.clone().unwrap_or_else(|| y_label.to_string()),
         title: title.to_string(),
-        legend,
+        // Where good curves are not.
+        legend: Legend { entries: legend, place: if is_roc { Place::LowerRight } else { Place::LowerLeft } },
         square: true,
         grid: [true, true],
         ..Sides::default()
@@ -92,7 +109,8 @@ fn rates(values: Values<'_>, scores: &Series, label: &Series, curve: Curve) -> V
         let (points, area) = curve(&rows);
         let share = rows.iter().filter(|row| row.1).count() as f64 / rows.len().max(1) as f64;
         let label = match (classes, &label.classes) {
-            (1, _) => scores.name.clone(),
+            // The one curve of two classes is that of the scores.
+            (1 | 2, _) => scores.name.clone(),
             (_, Some(names)) => names.get(class).cloned().unwrap_or_else(|| class.to_string()),
             (_, None) => format!("class {class}"),
         };

@@ -9,8 +9,10 @@ mod axes;
 mod contour;
 mod counts;
 mod curves;
+mod fields;
 mod font;
 mod images;
+mod legend;
 mod plane;
 mod png;
 mod scene;
@@ -92,7 +94,11 @@ fn panels(marks: &[Mark]) -> Vec<Panel<'_>> {
     let mut panels: Vec<Panel<'_>> = Vec::new();
     for mark in marks {
         match mark {
-            Mark::Line { .. } | Mark::Scatter { .. } | Mark::Contours { .. } | Mark::Boundary { .. } => {
+            Mark::Line { .. }
+            | Mark::Scatter { .. }
+            | Mark::Rules { .. }
+            | Mark::Contours { .. }
+            | Mark::Boundary { .. } => {
                 match panels
                     .iter_mut()
                     .find_map(|panel| if let Panel::Plane(marks) = panel { Some(marks) } else { None })
@@ -122,16 +128,18 @@ fn panels(marks: &[Mark]) -> Vec<Panel<'_>> {
 }
 
 /// Width and height that a panel likes.
-fn size(panel: &Panel<'_>, values: Values<'_>) -> (f64, f64) {
+fn size(plot: &Plot, panel: &Panel<'_>, values: Values<'_>) -> (f64, f64) {
     match panel {
         Panel::Plane(_) => (680.0, 430.0),
-        Panel::Rates(_) => (560.0, 430.0),
+        Panel::Rates(_) => (430.0, 430.0),
         Panel::Own(Mark::Confusion { predicted, label }) => {
             let count = counts::classes(values, predicted, label).len() as f64;
             let side = (count * 46.0).clamp(220.0, 900.0);
             (side + 160.0, side + 110.0)
         }
-        Panel::Own(Mark::ImageGrid { images, columns }) => images::size(values, images, *columns),
+        Panel::Own(Mark::ImageGrid { images, columns, by, names }) => {
+            images::size(plot, values, (images, *columns), by.is_some() || !names.is_empty())
+        }
         Panel::Own(Mark::Bars { .. } | Mark::Histogram { .. } | Mark::Box { .. }) => (640.0, 410.0),
         Panel::Own(_) => (640.0, 410.0),
     }
@@ -140,7 +148,7 @@ fn size(panel: &Panel<'_>, values: Values<'_>) -> (f64, f64) {
 fn draw(plot: &Plot, outputs: &[Value], font: &Font) -> Scene {
     let values = Values { outputs };
     let panels = panels(&plot.marks);
-    let sizes: Vec<(f64, f64)> = panels.iter().map(|panel| size(panel, values)).collect();
+    let sizes: Vec<(f64, f64)> = panels.iter().map(|panel| size(plot, panel, values)).collect();
     let columns = if panels.len() == 3 { 3 } else { panels.len().min(2) }.max(1);
     let rows: Vec<&[(f64, f64)]> = sizes.chunks(columns).collect();
     let width = rows.iter().map(|row| row.iter().map(|size| size.0).sum()).fold(300.0, f64::max);
@@ -151,11 +159,16 @@ fn draw(plot: &Plot, outputs: &[Value], font: &Font) -> Scene {
         let text = font.fit(title, TITLE + 1.0, width - 20.0);
         scene.text(((width + 12.0) / 2.0, 25.0), &text, TITLE + 1.0, Colour::Ink, Anchor::Middle);
     }
-    let (mut x, mut y) = (6.0, top);
+    // A row that is narrower than the page stands in its middle.
+    let start = |row: usize| {
+        let wide: f64 = rows.get(row).map_or(0.0, |row| row.iter().map(|size| size.0).sum());
+        6.0 + (width - wide) / 2.0
+    };
+    let (mut x, mut y) = (start(0), top);
     for (at, (panel, size)) in panels.iter().zip(&sizes).enumerate() {
         if at > 0 && at % columns == 0 {
             y += heights[at / columns - 1];
-            x = 6.0;
+            x = start(at / columns);
         }
         let area = Area { x, y, width: size.0, height: size.1 };
         match panel {
@@ -173,7 +186,13 @@ fn own(scene: &mut Scene, font: &Font, area: Area, plot: &Plot, mark: &Mark, val
         Mark::Confusion { predicted, label } => {
             counts::confusion(scene, font, area, plot, (predicted, label), values);
         }
-        Mark::ImageGrid { images, columns } => images::draw(scene, area, values, images, *columns),
+        Mark::ImageGrid { images, columns, by, names } => {
+            let captions = match by {
+                Some(by) => images::captions(values, by),
+                None => names.clone(),
+            };
+            images::draw(scene, font, area, plot, values, (images, *columns), &captions);
+        }
         Mark::Bars { values: series, names } => counts::bars(scene, font, area, plot, (series, names), values),
         Mark::Histogram { values: series, by, bins } => {
             counts::histogram(scene, font, area, plot, (series, by.as_ref(), *bins), values);
@@ -182,7 +201,8 @@ fn own(scene: &mut Scene, font: &Font, area: Area, plot: &Plot, mark: &Mark, val
             counts::boxes(scene, font, area, plot, (group.as_ref(), value, by.as_ref()), values);
         }
         // These share axes and never stand alone.
-        Mark::Line { .. } | Mark::Scatter { .. } | Mark::Contours { .. } | Mark::Boundary { .. } => {}
+        Mark::Line { .. } | Mark::Scatter { .. } | Mark::Rules { .. } => {}
+        Mark::Contours { .. } | Mark::Boundary { .. } => {}
         Mark::Roc { .. } | Mark::Pr { .. } => {}
     }
 }

@@ -103,7 +103,8 @@ fn write_shape(out: &mut String, shape: &Shape) {
             }
         }
         Shape::Image { x, y, width, height, columns, pixels } => {
-            let data = super::png::encode(*columns, pixels).map(|bytes| base64(&bytes)).unwrap_or_default();
+            let (columns, pixels) = enlarged(*columns, pixels, (*width / *columns as f64) as usize);
+            let data = super::png::encode(columns, &pixels).map(|bytes| base64(&bytes)).unwrap_or_default();
             writeln!(
                 out,
                 "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" preserveAspectRatio=\"none\" \
@@ -135,6 +136,15 @@ fn write_shape(out: &mut String, shape: &Shape) {
             )
         }
     };
+}
+
+/// An image with each pixel repeated: some viewers blur small ones, whatever they are asked.
+fn enlarged(columns: usize, pixels: &[[u8; 3]], times: usize) -> (usize, Vec<[u8; 3]>) {
+    let times = times.clamp(1, 512 / columns.clamp(1, 512));
+    let rows = pixels.chunks(columns.max(1));
+    let wide =
+        |row: &[[u8; 3]]| -> Vec<[u8; 3]> { row.iter().flat_map(|pixel| std::iter::repeat_n(*pixel, times)).collect() };
+    (columns * times, rows.flat_map(|row| wide(row).repeat(times)).collect())
 }
 
 fn fill_class(colour: Colour) -> Option<String> {

@@ -186,6 +186,11 @@ impl<'c> Place<'c> {
         if !RESERVED.contains(&self.found) || !(wants_name || wants_operand) || self.at == 0 {
             return None;
         }
+        if wants_operand && matches!(self.found, "if" | "for" | "scan") {
+            let message = format!("`{}` as an operand stands in brackets", self.found);
+            let diagnostic = Diagnostic::new(Code::E0109, message, self.found_span());
+            return Some(diagnostic.help(format!("`a + ({} ... {{ ... }})`", self.found)));
+        }
         let message = format!("`{}` is a word of the language and cannot be a name", self.found);
         let help = format!("choose another name, or write `` `{}` `` in back-quotes", self.found);
         Some(Diagnostic::new(Code::E0109, message, self.found_span()).help(help))
