@@ -6,6 +6,7 @@
 
 mod bounds;
 pub mod compiled;
+mod layouts;
 
 use crate::grad::Problem;
 use crate::grad::random::random_problem;
