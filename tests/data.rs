@@ -345,6 +345,18 @@ fn generator_arguments_are_checked() {
 }
 
 #[test]
+fn digits_may_have_a_test_part_of_their_own() {
+    let (source, longer) = (generated("digits", &[("n", 20.0), ("test", 5.0)]), generated("digits", &[("n", 25.0)]));
+    let schema = schema(&source).unwrap();
+    assert_eq!((schema.rows, schema.own_test), (Some(20), Some(5)));
+    let (table, all) = (load(&source).unwrap(), load(&longer).unwrap());
+    assert_eq!((table.rows, table.own_test.clone()), (25, Some(20..25)));
+    // They are the rows that a longer set would have.
+    assert_eq!(table.column("image"), all.column("image"));
+    assert!(error_of(&generated("moons", &[("test", 5.0)])).message.contains("no argument test"));
+}
+
+#[test]
 fn digits_are_drawn_within_the_frame_and_vary() {
     let table = load(&generated("digits", &[("n", 500.0)])).unwrap();
     assert_eq!(table.columns[0].shape, [28, 28]);
