@@ -159,11 +159,11 @@ fn the_rows_go_through_a_scan_that_keeps_them_apart() {
     let front = |text: &str| {
         let text = format!("data points = moons(n = 600, noise = 0.1)\n{text}");
         let (_, program, _) = check("rows", &text).unwrap_or_else(|(_, shown)| panic!("{shown}"));
-        let evals = program.actions.iter().filter_map(|action| match &action.kind {
+        let mut evals = program.actions.iter().filter_map(|action| match &action.kind {
             ActionKind::Print { eval, .. } => Some(eval),
             _ => None,
         });
-        let eval = evals.last().expect("a print");
+        let eval = evals.next_back().expect("a print");
         let (_, rows) = eval.on.clone().expect("on a part");
         let split = rows::split(&program, &eval.outputs, rows);
         let scans = |id: &NodeId| matches!(program.node(*id).kind, Kind::Scan { .. });
