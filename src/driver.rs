@@ -37,7 +37,7 @@ const STACK: usize = 256 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// `--set NAME=VALUE`
-    pub set: Vec<(String, f64)>,
+    pub set: Vec<(String, String)>,
     /// `--seed`
     pub seed: i64,
 }

@@ -27,7 +27,8 @@ fn exit_codes_say_what_happened() {
     assert_eq!(code(&["check", "wrong.nn"]), 1);
     assert_eq!(code(&["run", "wrong.nn", "--unknown"]), 2);
     assert_eq!(code(&["run", "wrong.nn", "--set", "lr"]), 2);
-    assert_eq!(code(&["run", "wrong.nn", "--set", "lr=fast"]), 2);
+    folder.with("rate.nn", "const lr = 0.1\nprint lr\n");
+    assert_eq!(code(&["run", "rate.nn", "--set", "lr=fast"]), 1);
     assert_eq!(code(&["run", "wrong.nn", "--threads", "0"]), 2);
     assert_eq!(code(&["run", "none.nn"]), 4);
     assert_eq!(code(&["--version"]), 0);

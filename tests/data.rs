@@ -5,8 +5,8 @@ use flate2::{Compression, write::GzEncoder};
 use nnc::train::data::generate::GENERATORS;
 use nnc::train::data::random::{Stream, key, sin_cos_turns};
 use nnc::train::data::{
-    Argument, Batches, Column, DataError, Kind, Source, Table, Values, as_class, fill_batch, fill_column, folds, join,
-    load, schema, split,
+    Argument, Batches, Column, DataError, Kind, Parts, Source, Table, Values, as_class, deal, fill_batch, fill_column,
+    join, load, numbered, schema, split_rows,
 };
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -102,13 +102,15 @@ fn csv_gap_is_reported_at_its_cell_when_used() {
     let age = table.column("age").unwrap();
     assert_eq!(age.missing, [1, 2]);
     assert!(f32s(age)[1].is_nan() && f32s(age)[3] == 40.0);
-    for error in [age.require_complete().unwrap_err(), join(&[age]).unwrap_err(), as_class(age).unwrap_err()] {
+    for error in [age.require_complete(&[]).unwrap_err(), as_class(age).unwrap_err()] {
         assert_eq!((error.row, error.column.as_deref()), (Some(3), Some("age")));
         assert!(error.file.as_ref().unwrap().ends_with("gaps.csv"));
         assert_eq!(error.message, "this cell is empty, and 1 more of this column are");
         assert!(error.help.unwrap().contains("fill(median)"));
     }
-    assert_eq!(table.column("height").unwrap().require_complete(), Ok(()));
+    assert_eq!(age.require_complete(&[true, false, false, true]), Ok(()), "rows that are not there may have gaps");
+    assert!(f32s(&join(&[age]).unwrap())[2].is_nan(), "side by side a gap stays one");
+    assert_eq!(table.column("height").unwrap().require_complete(&[]), Ok(()));
 }
 
 #[test]
@@ -150,6 +152,20 @@ fn classes_are_alphabetical_or_ascending() {
     assert_eq!(as_class(&grade), Ok(grade.clone()), "classes stay as they are");
     let error = as_class(table.column("height").unwrap()).unwrap_err();
     assert_eq!((error.row, error.column.as_deref()), (Some(2), Some("height")));
+}
+
+#[test]
+fn a_category_that_is_not_known_is_located() {
+    let table = load(&csv("gaps.csv")).unwrap();
+    let species = table.column("species").unwrap();
+    let known = ["setosa", "versicolor"].map(String::from);
+    let error = numbered(species, &known).unwrap_err();
+    assert_eq!((error.row, error.column.as_deref()), (Some(3), Some("species")));
+    assert!(error.file.as_ref().unwrap().ends_with("gaps.csv"));
+    assert_eq!(error.message, "\"virginica\" is not a known category");
+    assert_eq!(error.help.unwrap(), "known are setosa, versicolor");
+    let more = ["none", "setosa", "versicolor", "virginica"].map(String::from);
+    assert_eq!(i32s(&numbered(species, &more).unwrap()), [1, 3, 1, 2]);
 }
 
 #[test]
@@ -329,6 +345,18 @@ fn generator_arguments_are_checked() {
 }
 
 #[test]
+fn digits_may_have_a_test_part_of_their_own() {
+    let (source, longer) = (generated("digits", &[("n", 20.0), ("test", 5.0)]), generated("digits", &[("n", 25.0)]));
+    let schema = schema(&source).unwrap();
+    assert_eq!((schema.rows, schema.own_test), (Some(20), Some(5)));
+    let (table, all) = (load(&source).unwrap(), load(&longer).unwrap());
+    assert_eq!((table.rows, table.own_test.clone()), (25, Some(20..25)));
+    // They are the rows that a longer set would have.
+    assert_eq!(table.column("image"), all.column("image"));
+    assert!(error_of(&generated("moons", &[("test", 5.0)])).message.contains("no argument test"));
+}
+
+#[test]
 fn digits_are_drawn_within_the_frame_and_vary() {
     let table = load(&generated("digits", &[("n", 500.0)])).unwrap();
     assert_eq!(table.columns[0].shape, [28, 28]);
@@ -379,6 +407,20 @@ fn random_numbers_have_the_right_moments() {
 }
 
 // Splits.
+
+/// The rows that the source does not set aside.
+fn rows_of(table: &Table) -> Vec<u32> {
+    let test = table.own_test.clone().unwrap_or(0..0);
+    (0..table.rows).filter(|row| !test.contains(row)).map(|row| row as u32).collect()
+}
+
+fn split(table: &Table, fractions: &[(&str, f64)], seed: u64, stratify: Option<&Column>) -> Result<Parts, DataError> {
+    split_rows(&table.name, &rows_of(table), fractions, seed, stratify)
+}
+
+fn folds(table: &Table, count: usize, seed: u64, stratify: Option<&Column>) -> Result<Vec<Parts>, DataError> {
+    deal(&table.name, &rows_of(table), count, seed, stratify)
+}
 
 fn sizes(table: &Table, fractions: &[(&str, f64)]) -> Vec<usize> {
     split(table, fractions, 1, None)
@@ -449,13 +491,11 @@ fn split_mistakes_are_errors() {
 }
 
 #[test]
-fn own_test_part_stays() {
+fn own_test_rows_are_not_split() {
     let table = load(&Source::Idx { dir: small_idx("idx_split") }).unwrap();
+    assert_eq!((table.own_test.clone(), rows_of(&table)), (Some(3..4), vec![0, 1, 2]));
     let parts = split(&table, &[("train", 2.0 / 3.0), ("val", 1.0 / 3.0)], 0, None).unwrap();
-    assert_eq!(parts.get("test"), Some([3].as_slice()));
     assert_eq!((parts.get("train").unwrap().len(), parts.get("val").unwrap().len()), (2, 1));
-    let error = split(&table, &[("train", 0.5), ("test", 0.5)], 0, None).unwrap_err();
-    assert!(error.message.contains("its own test part"));
 }
 
 // Batches.
@@ -522,7 +562,7 @@ fn real_titanic() {
     assert_eq!((table.rows, table.columns.len()), (891, 12));
     let gaps = |name: &str| table.column(name).unwrap().missing.len();
     assert_eq!([gaps("Age"), gaps("Cabin"), gaps("Embarked"), gaps("Fare")], [177, 687, 2, 0]);
-    let error = join(&[table.column("Age").unwrap()]).unwrap_err();
+    let error = table.column("Age").unwrap().require_complete(&[]).unwrap_err();
     assert_eq!((error.row, error.column.as_deref()), (Some(7), Some("Age")));
     let survived = table.column("Survived").unwrap();
     let parts = split(&table, &[("train", 0.7), ("val", 0.15), ("test", 0.15)], 0, Some(survived)).unwrap();

@@ -164,7 +164,7 @@ fn a_const_that_is_not_there_cannot_be_set() {
     let text = "const rate = 0.1\nprint rate\n";
     let file = sources.add("rate.nn", text);
     let (ast, _) = nnc::syntax::parse(file, text);
-    let options = Options { set: vec![("rte".into(), 0.2)], seed: 0, unparsed: &[], world: &TestWorld };
+    let options = Options { set: vec![("rte".into(), "0.2".into())], seed: 0, unparsed: &[], world: &TestWorld };
     let (_, found) = check::check(&mut sources, file, ast, &options);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].code, found[0].help.as_deref()), (Code::E0410, Some("did you mean `rate`?")));

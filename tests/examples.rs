@@ -24,11 +24,11 @@ const SMALL: [&str; 6] = [
 ];
 
 /// The constants of the line `# Quick: name = value, ...` of a header.
-fn quick(text: &str) -> Vec<(String, f64)> {
+fn quick(text: &str) -> Vec<(String, String)> {
     let Some(line) = text.lines().find_map(|line| line.strip_prefix("# Quick: ")) else { return Vec::new() };
     let setting = |part: &str| {
         let (name, value) = part.split_once('=')?;
-        Some((name.trim().to_string(), value.trim().trim_end_matches('.').parse().ok()?))
+        Some((name.trim().to_string(), value.trim().trim_end_matches('.').to_string()))
     };
     line.split(',').map(|part| setting(part).unwrap_or_else(|| panic!("{line:?} is not a list of constants"))).collect()
 }

@@ -7,6 +7,7 @@
 //! of its kind (or 1). With `--nocapture` a table of the worst errors is shown.
 
 mod recurrent;
+mod wide;
 
 use super::programs::{JIT, Ran, numbers, run_text};
 use serde_json::Value;

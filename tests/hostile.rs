@@ -5,7 +5,7 @@
 
 use std::ops::RangeInclusive;
 
-use nnc::check::typed::{Data, Source};
+use nnc::check::typed::{DataId, Program, Source};
 use nnc::check::{Options, Schema, SchemaError, World, check};
 use nnc::diag::Diagnostic;
 use nnc::source::{FileId, SourceMap};
@@ -31,7 +31,7 @@ impl World for Chain {
         Err(SchemaError { message: "there is no data".to_string(), help: None })
     }
 
-    fn part_rows(&self, _: &Data, _: &str) -> Result<u64, SchemaError> {
+    fn parts(&self, _: &Program, _: DataId) -> Result<Vec<(String, u64)>, SchemaError> {
         Err(SchemaError { message: "there is no data".to_string(), help: None })
     }
 }

@@ -1,10 +1,12 @@
 //! From the typed tree to the graph: sizes, gradients, and the row rule.
 
+use crate::programs::{INTERPRETER, JIT, check, numbers, run_text};
 use crate::session::build::{Build, d, ds};
+use nnc::check::rows;
 use nnc::check::typed::*;
 use nnc::ir::interpret::{Array, interpret};
 use nnc::ir::{Binary, DType, Op, Owner, Unary};
-use nnc::lower::{self, Request, rows};
+use nnc::lower::{self, Request};
 
 /// A normalised sum over the hidden row features of a table of `rows` rows, and its pieces.
 struct Scored {
@@ -148,4 +150,53 @@ fn an_open_size_without_a_number_is_an_internal_error() {
     let scored = scored(4);
     let error = lower::eval(&scored.b.program, &[scored.spread], None).unwrap_err();
     assert!(error.contains("the size B is still open"), "{error}");
+}
+
+/// The scan of an LSTM over the rows' own sequences is row-wise, forwards and backwards, with masks; one that walks over
+/// the rows, or whose carry mixes them, is not.
+#[test]
+fn the_rows_go_through_a_scan_that_keeps_them_apart() {
+    let front = |text: &str| {
+        let text = format!("data points = moons(n = 600, noise = 0.1)\n{text}");
+        let (_, program, _) = check("rows", &text).unwrap_or_else(|(_, shown)| panic!("{shown}"));
+        let mut evals = program.actions.iter().filter_map(|action| match &action.kind {
+            ActionKind::Print { eval, .. } => Some(eval),
+            _ => None,
+        });
+        let eval = evals.next_back().expect("a print");
+        let (_, rows) = eval.on.clone().expect("on a part");
+        let split = rows::split(&program, &eval.outputs, rows);
+        let scans = |id: &NodeId| matches!(program.node(*id).kind, Kind::Scan { .. });
+        let behind = program.reachable(split.fronts.iter().copied()).iter().filter(|id| scans(id)).count();
+        let all = program.reachable(eval.outputs.iter().copied()).iter().filter(|id| scans(id)).count();
+        (behind, all)
+    };
+    let layers = ["rnn(3)", "gru(3)", "lstm(3)", "bidirectional(lstm(2), gru(2))"];
+    for layer in layers {
+        let text = format!(
+            "let own = {layer}\nlet first = own(ones[1, 2, 1])\nprint mean(own(reshape(x, [B, 2, 1]))) on points\n"
+        );
+        let (behind, all) = front(&text);
+        assert!(behind == all && all > 0, "{layer}: {behind} of {all}");
+    }
+    let masked = "let own = lstm(3)\nlet first = own(ones[1, 2, 1])\nprint mean(own(reshape(x, [B, 2, 1]), seen = x > 0)) on points\n";
+    let (behind, all) = front(masked);
+    assert!(behind == all && all > 0, "{behind} of {all}");
+    let over_rows = "print max(cumsum(x[:, 0])) on points\n";
+    assert_eq!(front(over_rows), (0, 1));
+    let mixed = "print max(scan t in 0..3 with h = x[:, 0] { next h = h - mean(h) }) on points\n";
+    assert_eq!(front(mixed), (0, 1));
+}
+
+/// What a scan gives in pieces of rows is what it gives for all at once: the mean over 600 rows, of which a piece has 256.
+#[test]
+fn a_scan_over_rows_in_pieces_gives_what_the_whole_gives() {
+    let text = "data points = moons(n = 600, noise = 0.1)\nlet own = lstm(3)\nlet first = own(ones[1, 2, 1])\n\
+        print mean(own(reshape(x, [B, 2, 1]), seen = x > 0), keep = 2) on points\n";
+    let [jit, reference] = [JIT, INTERPRETER].map(|way| run_text("rows", text, way).unwrap().prints.join(" "));
+    let (jit, reference) = (numbers(&jit), numbers(&reference));
+    assert_eq!(jit.len(), 3);
+    for (a, b) in jit.iter().zip(&reference) {
+        assert!((a - b).abs() < 1e-6, "{jit:?}, {reference:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! All integration suites, one binary.
 #![allow(clippy::unwrap_used)] // Suites may panic.
 mod cli;
+mod columns;
 mod counting;
 mod coverage;
 mod data;

@@ -58,7 +58,7 @@ pub fn check(name: &str, text: &str) -> Result<Checked, (Vec<String>, String)> {
 }
 
 /// As [`check`], with other values of constants.
-fn check_set(name: &str, text: &str, set: &[(String, f64)]) -> Result<Checked, (Vec<String>, String)> {
+fn check_set(name: &str, text: &str, set: &[(String, String)]) -> Result<Checked, (Vec<String>, String)> {
     let mut sources = SourceMap::default();
     let main = sources.add(name.to_string(), text);
     let (file, mut diagnostics) = syntax::parse(main, text);
@@ -81,7 +81,7 @@ pub fn run_text(name: &str, text: &str, way: Way) -> Result<Ran, String> {
 }
 
 /// As [`run_text`], with other values of constants.
-pub fn run_set(name: &str, text: &str, set: &[(String, f64)], way: Way) -> Result<Ran, String> {
+pub fn run_set(name: &str, text: &str, set: &[(String, String)], way: Way) -> Result<Ran, String> {
     let (name, text, set) = (name.to_string(), text.to_string(), set.to_vec());
     // As the command does: deep programs need stack.
     std::thread::Builder::new()
@@ -92,7 +92,7 @@ pub fn run_set(name: &str, text: &str, set: &[(String, f64)], way: Way) -> Resul
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn run_here(name: &str, text: &str, set: &[(String, f64)], way: Way) -> Result<Ran, String> {
+fn run_here(name: &str, text: &str, set: &[(String, String)], way: Way) -> Result<Ran, String> {
     let (sources, program, warnings) = check_set(name, text, set).map_err(|(_, shown)| shown)?;
     let folder = Folder::new();
     let options = RunOptions {

@@ -5,6 +5,7 @@
 //! of queries, keys and values; the programs cut and turn them.
 
 use super::golden::{Table, cases, floats, literal, off, run, setting, shape, with_gradients, worst};
+use super::programs::numbers;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -99,4 +100,21 @@ fn attention() {
         table.add(name, worst(&run(name, &text)));
     }
     table.check(4);
+}
+
+/// A thousand turns, through all of which the gradient goes: the answer is the share of ones in a sequence.
+#[test]
+fn an_lstm_trains_over_a_thousand_turns() {
+    let text = "model Share(x: f32[B, T, 1]) -> f32[B] { (x |> lstm(8))[:, -1] |> dense(1) |> squeeze(along = 1) }
+train Share {
+    let share = uniform[16]
+    let x = f32(uniform[16, 1000, 1] < reshape(share, [16, 1, 1]))
+    minimize mse(Share(x), share) with clip_norm(adam(0.02), 1)
+    steps 60
+    record loss = mse(Share(x), share) into path
+}
+print mean(path.loss[0:5]), mean(path.loss[50:60])
+";
+    let losses = numbers(&run("share", text).prints.join(" "));
+    assert!(losses[0] > 0.15 && losses[1] < 0.03, "{losses:?}");
 }

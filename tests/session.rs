@@ -274,7 +274,7 @@ fn weights_are_saved_and_loaded() {
         b.set(SlotId(0), zero);
         b.set(SlotId(1), zero);
         b.print(&[w, bias], None);
-        b.act(ActionKind::Load { slots: names, from: "a.safetensors".into() });
+        b.act(ActionKind::Load { slots: names, fits: vec![], from: "a.safetensors".into() });
         b.print(&[w, bias], None);
         let folder = Folder::new("files");
         let (heard, outcome) = run_with(&b.program, engine, 1, &folder);

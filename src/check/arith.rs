@@ -78,8 +78,12 @@ impl Checker<'_> {
             (Value::None, other) | (other, Value::None) if matches!(op, BinaryOp::Eq | BinaryOp::Ne) => {
                 Some(Value::Bool(matches!(other, Value::None) == (op == BinaryOp::Eq)))
             }
-            // Definitions are equal if they are the same one: `if reduce == mean`.
-            (Value::Def(_) | Value::Intrinsic(_), Value::Def(_) | Value::Intrinsic(_))
+            // Definitions are equal if they are the same one: `if reduce == mean`. None is a number or a text.
+            (
+                Value::Def(_) | Value::Intrinsic(_),
+                Value::Def(_) | Value::Intrinsic(_) | Value::Number(..) | Value::Text(_) | Value::Bool(_),
+            )
+            | (Value::Number(..) | Value::Text(_) | Value::Bool(_), Value::Def(_) | Value::Intrinsic(_))
                 if matches!(op, BinaryOp::Eq | BinaryOp::Ne) =>
             {
                 let same = match (left, right) {

@@ -55,6 +55,9 @@ impl Checker<'_> {
 
     /// A stage of a pipe: the value becomes the first argument.
     pub(super) fn stage(&mut self, value: Value, from: Span, stage: &Expr) -> Value {
+        if let Some(columns) = self.column_stage(&value, from, stage) {
+            return columns;
+        }
         match &stage.kind {
             ExprKind::Repeat { count, stages } => self.repeat(value, from, count, stages),
             ExprKind::Call { callee, args } => {
@@ -127,7 +130,9 @@ impl Checker<'_> {
     /// Inlines a function.
     pub(super) fn call_fn(&mut self, definition: DefId, given: Vec<Given>, span: Span) -> Value {
         if self.is_filler(definition) && !self.gives_shape(&given) {
-            return Value::Partial(definition, given.into());
+            // Whether what is not known is the shape is not known either.
+            let open = given.first().is_some_and(|(name, value, _)| name.is_none() && matches!(value, Value::Unknown));
+            return if open { Value::Unknown } else { Value::Partial(definition, given.into()) };
         }
         let def = self.definitions[definition.0 as usize].clone();
         if !self.enter(definition, span) {
@@ -146,9 +151,9 @@ impl Checker<'_> {
 
     fn gives_shape(&self, given: &[Given]) -> bool {
         given.iter().any(|(name, _, _)| name.as_ref().is_some_and(|name| name.text == "shape"))
-            || given.first().is_some_and(|(name, value, _)| {
-                name.is_none() && matches!(value, Value::List(_) | Value::Tuple(_) | Value::Unknown)
-            })
+            || given
+                .first()
+                .is_some_and(|(name, value, _)| name.is_none() && matches!(value, Value::List(_) | Value::Tuple(_)))
     }
 
     /// Calls a filler for a shape.

@@ -39,7 +39,7 @@ impl Checker<'_> {
         if self.phase.train || self.frame().kind != FrameKind::File {
             return self.error(Code::E0403, "`evaluate` stands in the file, not in a train or definition", span);
         }
-        let rows = self.program.atoms.name("B", None, part_span);
+        let rows = self.program.data[part.data.index()].at_hand;
         let fresh = self.phase_at(Some(part.data), rows, false);
         let outer = std::mem::replace(&mut self.phase, fresh);
         let mut frame = Frame::new(FrameKind::Train, self.frame().file, InstanceId(0), "", Span::default());
@@ -67,12 +67,8 @@ impl Checker<'_> {
     /// Precision, recall and F1 of each class, where the output scores the classes of a column.
     fn class_report(&mut self, output: &Tensor, fields: &mut Vec<(String, Value)>, span: Span) {
         let Some(classes) = output.shape.get(1).filter(|_| output.shape.len() == 2).cloned() else { return };
-        let columns: Vec<Value> = self
-            .phase
-            .columns
-            .keys()
-            .copied()
-            .collect::<Vec<_>>()
+        let named: Vec<usize> = self.phase.columns.iter().copied().collect();
+        let columns: Vec<Value> = named
             .into_iter()
             .map(|at| {
                 let data = self.phase.data;

@@ -1,6 +1,7 @@
 //! Expressions to values.
 
 use super::dims::Dim;
+use super::scope::FrameKind;
 use super::typed::{Clock, Kind, SlotId};
 use super::value::{Elem, Number, SlotValue, Tensor, Value};
 use super::{Checker, limits};
@@ -30,6 +31,7 @@ impl Checker<'_> {
             ExprKind::Bool(known) => Value::Bool(*known),
             ExprKind::Name(name) => self.lookup(name, expr.span),
             ExprKind::Next(path) => self.next_value(path),
+            ExprKind::List(items) if self.frame().kind == FrameKind::Data => self.side_by_side(items, expr.span),
             ExprKind::List(items) => {
                 let items = self.eval_all(items);
                 self.bounded(items, Value::List, expr.span)
@@ -63,12 +65,6 @@ impl Checker<'_> {
                 self.scan_expr(pattern, input, along.as_deref(), carries, body, expr.span)
             }
         }
-    }
-
-    /// A part of the language that this version does not have.
-    pub(super) fn not_built(&mut self, what: &str, help: &str, span: Span) -> Value {
-        let message = format!("{what} is part of the language, but this version of nnc cannot run it yet");
-        self.report(Diagnostic::new(Code::E0407, message, span).help(help))
     }
 
     pub(super) fn eval_all(&mut self, items: &[Expr]) -> Vec<Value> {
@@ -352,7 +348,7 @@ impl Checker<'_> {
                 Some(self.table(&numbers, Elem::Int, vec![Dim::number(to - from)], span))
             }
             Value::Column(data, at) => {
-                let name = &self.program.data[data.index()].columns[*at].name;
+                let name = &self.sets[data.index()].columns[*at].name;
                 let message = format!("the column `{name}` is a value only where rows are at hand");
                 let help = "in `train ... on`, or in a statement with `on`";
                 self.report(Diagnostic::new(Code::E0603, message, span).help(help));

@@ -35,15 +35,32 @@ impl Checker<'_> {
         if let Value::Instance(instance) = value {
             // Sizes may become known further down only: the list is filled in at the end.
             self.loads.push((self.actions.len(), instance, at.clone()));
-            self.act(ActionKind::Load { slots: Vec::new(), from }, span);
-            let slots = self.slots_of(instance);
+            let fits = self.fits_so_far();
+            self.act(ActionKind::Load { slots: Vec::new(), fits: fits.clone(), from }, span);
+            let slots: Vec<SlotId> =
+                self.slots_of(instance).into_iter().chain(fits.into_iter().map(|(_, slot)| slot)).collect();
             self.written(&slots);
             return;
         }
         let Some(slots) = self.stored(what) else { return };
         let named = slots.iter().map(|&slot| (self.name_in_file(slot, None, at.as_deref()), slot)).collect();
-        self.act(ActionKind::Load { slots: named, from }, span);
+        self.act(ActionKind::Load { slots: named, fits: Vec::new(), from }, span);
         self.written(&slots);
+    }
+
+    /// Fits of the sets above, under their names: those that a file has are read from it.
+    fn fits_so_far(&self) -> Vec<(String, SlotId)> {
+        let mut named: Vec<(String, SlotId)> = Vec::new();
+        let mut slots: Vec<SlotId> = self.program.data.iter().flat_map(|data| data.fits.iter().copied()).collect();
+        slots.sort();
+        slots.dedup();
+        for slot in slots.into_iter().rev() {
+            let name = self.name_in_file(slot, None, None);
+            if !named.iter().any(|(known, _)| *known == name) {
+                named.push((name, slot));
+            }
+        }
+        named
     }
 
     /// Fills in what `load`s read, now that all sizes are known.
@@ -74,7 +91,8 @@ impl Checker<'_> {
     fn stored(&mut self, what: &Path) -> Option<Vec<SlotId>> {
         match self.path_value(what) {
             Value::Instance(instance) => {
-                let slots = self.slots_of(instance);
+                let mut slots = self.slots_of(instance);
+                slots.extend(self.trained_fits.get(&instance).into_iter().flatten());
                 if slots.is_empty() {
                     let message = "this has no parameters yet: nothing was computed with it".to_string();
                     self.error(Code::E0401, message, what.span);

@@ -55,6 +55,8 @@ pub enum Intrinsic {
     Zip,
     Encode,
     Decode,
+    Folds,
+    Missing,
     CoreUnary(Unary),
     CorePow,
     CoreFill,
@@ -69,10 +71,11 @@ pub enum Intrinsic {
     CoreWindowSum,
     CorePerAxis,
     CoreAxis,
+    CoreIsClass,
     CoreContext,
 }
 
-const WORDS: [(&str, Intrinsic); 38] = [
+const WORDS: [(&str, Intrinsic); 40] = [
     ("sum", Intrinsic::Sum),
     ("max", Intrinsic::Max),
     ("min", Intrinsic::Min),
@@ -111,9 +114,11 @@ const WORDS: [(&str, Intrinsic); 38] = [
     ("zip", Intrinsic::Zip),
     ("encode", Intrinsic::Encode),
     ("decode", Intrinsic::Decode),
+    ("folds", Intrinsic::Folds),
+    ("missing", Intrinsic::Missing),
 ];
 
-const CORE: [(&str, Intrinsic); 14] = [
+const CORE: [(&str, Intrinsic); 15] = [
     ("pow", Intrinsic::CorePow),
     ("fill", Intrinsic::CoreFill),
     ("iota", Intrinsic::CoreIota),
@@ -127,6 +132,7 @@ const CORE: [(&str, Intrinsic); 14] = [
     ("window_sum", Intrinsic::CoreWindowSum),
     ("per_axis", Intrinsic::CorePerAxis),
     ("axis", Intrinsic::CoreAxis),
+    ("is_class", Intrinsic::CoreIsClass),
     ("context", Intrinsic::CoreContext),
 ];
 
@@ -166,7 +172,9 @@ impl Intrinsic {
             Intrinsic::Max | Intrinsic::Min => (&["x", "y", "along", "keep"], 1),
             Intrinsic::Argmax | Intrinsic::Argsort => (&["x", "along"], 1),
             Intrinsic::Put => (&["x", "value", "at", "along"], 3),
-            Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len => (&["x"], 1),
+            Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len | Intrinsic::CoreIsClass => {
+                (&["x"], 1)
+            }
             Intrinsic::Reshape => (&["x", "shape"], 2),
             Intrinsic::Transpose => (&["x", "order"], 1),
             Intrinsic::Concat => (&["parts", "along"], 2),
@@ -185,7 +193,9 @@ impl Intrinsic {
             Intrinsic::Encode => (&["column", "text"], 2),
             Intrinsic::Decode => (&["ids", "column"], 2),
             Intrinsic::Group => (&["table", "by"], 2),
-            Intrinsic::Table => (&["columns"], 1),
+            Intrinsic::Folds => (&["data", "count"], 2),
+            Intrinsic::Missing => (&["x"], 1),
+            Intrinsic::Table => (&[], 0),
             Intrinsic::Zip => (&["a", "b", "c", "d"], 2),
             Intrinsic::Grad | Intrinsic::Total => (&[], 0),
             Intrinsic::CoreUnary(_) => (&["x"], 1),
@@ -215,6 +225,9 @@ impl Checker<'_> {
     pub(super) fn intrinsic(&mut self, intrinsic: Intrinsic, given: Vec<Given>, span: Span) -> Value {
         if intrinsic == Intrinsic::Grad {
             return self.grad(given, span);
+        }
+        if intrinsic == Intrinsic::Table {
+            return self.table_of(given, span);
         }
         let Some(args) = self.place_args(intrinsic, given, span) else { return Value::Unknown };
         if args.iter().flatten().any(|(value, _)| matches!(value, Value::Unknown)) {
@@ -257,7 +270,8 @@ impl Checker<'_> {
             Intrinsic::Fresh => self.fresh(&args, span),
             Intrinsic::Evaluate => self.evaluate(&args, span),
             Intrinsic::Group => self.group(&args, span),
-            Intrinsic::Table => self.table_of(&args, span),
+            Intrinsic::Folds => self.folds(&args, span),
+            Intrinsic::Missing => self.missing(&args, span),
             Intrinsic::Zip => self.zip(&args, span),
             Intrinsic::Encode => self.encode(&args, span),
             Intrinsic::Decode => self.decode(&args),
@@ -275,9 +289,10 @@ impl Checker<'_> {
             Intrinsic::CoreWindowSum => self.window_call(&args, crate::ir::Fill::Zero, span),
             Intrinsic::CorePerAxis => self.per_axis_call(&args, span),
             Intrinsic::CoreAxis => self.axis_call(&args),
+            Intrinsic::CoreIsClass => self.is_class_call(&args),
             Intrinsic::CoreContext => self.context(&args, span),
             // Their arguments are not plain values; they are called elsewhere.
-            Intrinsic::Grad | Intrinsic::Total => Value::Unknown,
+            Intrinsic::Grad | Intrinsic::Total | Intrinsic::Table => Value::Unknown,
         }
     }
 

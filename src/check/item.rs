@@ -183,15 +183,15 @@ impl Checker<'_> {
 
     /// `--set NAME=VALUE`
     pub(super) fn apply_settings(&mut self, main: usize) {
-        for (name, value) in &self.options.set {
+        for (name, text) in &self.options.set {
             let item = self.files[main].items.get(name).map(|item| (item.value.clone(), item.span));
-            let value = if value.fract() == 0.0 && value.abs() < 9e15 {
-                Value::int(*value as i64)
-            } else {
-                Value::float(*value)
-            };
             match item {
-                Some((ItemValue::Const(_), span)) => {
+                Some((ItemValue::Const(expr), span)) => {
+                    let Some(value) = setting(&expr, text) else {
+                        let message = format!("--set: `{name}` is a number, `{text}` is none");
+                        self.report(Diagnostic::new(Code::E0410, message, span).here("its value in the file"));
+                        continue;
+                    };
                     let value = self.link(value, name, true);
                     self.files[main].items.insert(name.clone(), Item { value: ItemValue::Value(value), span });
                 }
@@ -507,4 +507,16 @@ impl Checker<'_> {
     pub(super) fn plain(values: Vec<Value>, span: Span) -> Vec<Given> {
         values.into_iter().map(|value| (None, value, span)).collect()
     }
+}
+
+/// The value of `--set`: a text where the const is one, true or false where it is that, else a number.
+fn setting(expr: &Expr, text: &str) -> Option<Value> {
+    match (&expr.kind, text) {
+        (ExprKind::Text(_), _) => return Some(Value::Text(text.into())),
+        (ExprKind::Bool(_), "true") => return Some(Value::Bool(true)),
+        (ExprKind::Bool(_), "false") => return Some(Value::Bool(false)),
+        _ => {}
+    }
+    let number: f64 = text.trim().parse().ok().filter(|number: &f64| number.is_finite())?;
+    Some(if number.fract() == 0.0 && number.abs() < 9e15 { Value::int(number as i64) } else { Value::float(number) })
 }

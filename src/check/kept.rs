@@ -2,6 +2,7 @@
 //! of a part that a statement has at hand.
 
 use super::Checker;
+use super::dims::AtomId;
 use super::scope::{Binding, FrameKind};
 use super::typed::{Action, ActionKind, Eval, Kind, NodeId, Part, SlotId};
 use super::value::{Number, SlotValue, Tensor, Value};
@@ -13,7 +14,7 @@ use crate::syntax::ast::{Expr, Pattern};
 /// What a statement stores of what it computes on a part.
 struct Kept {
     /// The open size of the rows, and their number.
-    rows: super::dims::AtomId,
+    rows: AtomId,
     count: i64,
     slots: Vec<SlotId>,
     outputs: Vec<NodeId>,
@@ -100,14 +101,7 @@ impl Checker<'_> {
     }
 
     /// Stores what is computed on a part, at once: its rows are at hand here only.
-    fn keep_at_once(
-        &mut self,
-        value: Value,
-        on: (Part, super::dims::AtomId),
-        count: u64,
-        at: Span,
-        span: Span,
-    ) -> Value {
+    fn keep_at_once(&mut self, value: Value, on: (Part, AtomId), count: u64, at: Span, span: Span) -> Value {
         let mut kept = Kept { rows: on.1, count: count as i64, slots: Vec::new(), outputs: Vec::new() };
         let value = self.keep_leaves(value, &mut kept, at, span);
         if !kept.slots.is_empty() {
@@ -137,6 +131,19 @@ impl Checker<'_> {
 
     fn keep_leaf(&mut self, value: &Value, kept: &mut Kept, at: Span, span: Span) -> Option<Tensor> {
         let tensor = self.tensor(value, at)?;
+        self.keep_tensor(tensor, kept, span)
+    }
+
+    /// A value over so many rows of a part, computed here and kept.
+    pub(super) fn keep_on(&mut self, tensor: Tensor, on: (Part, AtomId), count: u64, span: Span) -> Option<Tensor> {
+        let mut kept = Kept { rows: on.1, count: count as i64, slots: Vec::new(), outputs: Vec::new() };
+        let read = self.keep_tensor(tensor, &mut kept, span)?;
+        let eval = Eval { outputs: kept.outputs, on: Some(on), seed: self.seed };
+        self.act(ActionKind::Set { slots: kept.slots, eval }, span);
+        Some(read)
+    }
+
+    fn keep_tensor(&mut self, tensor: Tensor, kept: &mut Kept, span: Span) -> Option<Tensor> {
         let open = |atom| (atom == kept.rows).then_some(kept.count);
         let sizes: Option<Vec<usize>> = tensor
             .shape
@@ -162,7 +169,7 @@ impl Checker<'_> {
     }
 
     /// Brings the columns of a part into scope.
-    pub(super) fn enter_part(&mut self, on: &Expr) -> Option<(Part, super::dims::AtomId)> {
+    pub(super) fn enter_part(&mut self, on: &Expr) -> Option<(Part, AtomId)> {
         let value = self.eval(on);
         let part = match value {
             Value::Part(part) => part,
@@ -174,7 +181,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let rows = self.program.atoms.name("B", None, on.span);
+        let rows = self.program.data[part.data.index()].at_hand;
         self.phase.data = Some(part.data);
         self.phase.rows = Some(super::dims::Dim::atom(rows));
         self.frame_mut().dims.push(("B".to_string(), super::dims::Dim::atom(rows)));

@@ -231,7 +231,7 @@ impl Checker<'_> {
             file = self.files[at].behind;
         }
         if let Some(data) = self.phase.data {
-            names.extend(self.program.data[data.index()].columns.iter().map(|column| column.name.as_str()));
+            names.extend(self.sets[data.index()].columns.iter().map(|column| column.name.as_str()));
         }
         self.spent.compared += names.len();
         nearest(name, names).map(str::to_string)

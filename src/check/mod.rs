@@ -12,6 +12,7 @@
 mod align;
 mod arith;
 mod call;
+mod columns;
 mod data;
 mod define;
 pub mod dims;
@@ -19,6 +20,7 @@ mod emit;
 mod evaluate;
 mod expr;
 mod files;
+mod fits;
 mod index;
 mod intrinsics;
 mod item;
@@ -26,14 +28,18 @@ mod kept;
 mod known;
 mod limits;
 mod movement;
+mod needs;
 mod optimize;
 mod params;
+mod parts;
 pub mod picture;
 mod place;
 mod plots;
 mod reduce;
+pub mod rows;
 mod scan;
 mod scope;
+mod series;
 mod shape;
 mod show;
 mod stmt;
@@ -67,8 +73,8 @@ pub trait World: Sync {
     /// What is known of a data source without reading its numbers.
     fn schema(&self, source: &typed::Source) -> Result<Schema, SchemaError>;
 
-    /// The exact number of rows of a part; may read the data.
-    fn part_rows(&self, data: &typed::Data, part: &str) -> Result<u64, SchemaError>;
+    /// The exact number of rows of each part, `all` included; may read the data.
+    fn parts(&self, program: &typed::Program, data: typed::DataId) -> Result<Vec<(String, u64)>, SchemaError>;
 }
 
 /// Headers, sizes and categories of a data source.
@@ -108,8 +114,8 @@ pub struct SchemaError {
 
 /// What the program is checked with.
 pub struct Options<'a> {
-    /// `--set NAME=VALUE`: texts of expressions.
-    pub set: Vec<(String, f64)>,
+    /// `--set NAME=VALUE`, as written.
+    pub set: Vec<(String, String)>,
     /// `--seed`
     pub seed: i64,
     /// What the parser found wrong with the file: names of statements it lost are not missed.
@@ -211,8 +217,16 @@ struct Checker<'a> {
     written: Vec<Span>,
     /// Names that nothing uses, by place.
     unused: HashSet<Span>,
-    /// Text columns that were said to be no numbers.
-    texts: HashSet<(typed::DataId, usize)>,
+    /// Names of the data sets, by number.
+    sets: Vec<data::Set>,
+    /// The set whose block is being elaborated.
+    block: Option<typed::DataId>,
+    /// Rows of parts that were counted.
+    exact: HashMap<typed::DataId, Vec<(String, u64)>>,
+    /// The folds of a set, by their number.
+    folded: HashMap<(typed::DataId, i64), Vec<typed::DataId>>,
+    /// Fits of the columns that an instance was trained on.
+    trained_fits: HashMap<InstanceId, Vec<typed::SlotId>>,
     /// The name being looked up to be called.
     callee: Option<Span>,
     /// Whether the rows at hand are of a set that is in error.
@@ -312,7 +326,11 @@ impl<'a> Checker<'a> {
             unparsed: unparsed::Unparsed::default(),
             written: Vec::new(),
             unused: HashSet::new(),
-            texts: HashSet::new(),
+            sets: Vec::new(),
+            block: None,
+            exact: HashMap::new(),
+            folded: HashMap::new(),
+            trained_fits: HashMap::new(),
             callee: None,
             columns_unknown: false,
             blind: HashSet::new(),
@@ -376,6 +394,7 @@ impl<'a> Checker<'a> {
         self.flush_inits();
         self.actions.sort_by_key(|(order, _)| *order);
         self.program.actions = std::mem::take(&mut self.actions).into_iter().map(|(_, action)| action).collect();
+        self.note_needs();
         (self.program, self.diagnostics)
     }
 }

@@ -3,6 +3,7 @@
 use super::Checker;
 use super::dims::Dim;
 use super::intrinsics::Args;
+use super::scope::FrameKind;
 use super::value::{Elem, Number, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Comparison, Op};
@@ -50,6 +51,14 @@ impl Checker<'_> {
     pub(super) fn rank_of(&mut self, args: &Args, _span: Span) -> Value {
         match self.tensor_arg(args, 0) {
             Some((tensor, _)) => Value::int(tensor.shape.len() as i64),
+            None => Value::Unknown,
+        }
+    }
+
+    /// `core.is_class(x)`: whether its elements are classes, known.
+    pub(super) fn is_class_call(&mut self, args: &Args) -> Value {
+        match self.tensor_arg(args, 0) {
+            Some((tensor, _)) => Value::Bool(matches!(tensor.elem, Elem::Class(_))),
             None => Value::Unknown,
         }
     }
@@ -351,10 +360,33 @@ impl Checker<'_> {
                 Some(count) => Dim::number(count),
                 None => return Value::Unknown,
             },
+            None if matches!(tensor.elem, Elem::Class(_)) => return Value::Tensor(tensor),
+            None if self.frame().kind == FrameKind::Data => return self.numbered(&tensor, place),
             None => return self.error(Code::E0204, "`class` of a tensor needs the number of classes", place),
         };
         let tensor = self.convert(tensor, Elem::Int, span);
         Value::Tensor(Tensor { elem: Elem::Class(count), ..tensor })
+    }
+
+    /// `missing(x)`: where a number is NaN, or a class has none of its numbers.
+    pub(super) fn missing(&mut self, args: &Args, span: Span) -> Value {
+        let Some((tensor, _)) = self.tensor_arg(args, 0) else { return Value::Unknown };
+        let found = match tensor.elem {
+            Elem::F32 => {
+                let there = self.compare(Comparison::Eq, tensor.clone(), tensor, span);
+                self.negate(there, span)
+            }
+            Elem::Class(_) => {
+                let zero = self.constant(0.0, &Elem::Int, span);
+                let zero = self.splat(zero, &tensor.shape.clone(), span);
+                self.compare(Comparison::Lt, Tensor { elem: Elem::Int, ..tensor }, zero, span)
+            }
+            Elem::Int | Elem::Bool => {
+                let never = self.constant(0.0, &Elem::Bool, span);
+                self.splat(never, &tensor.shape, span)
+            }
+        };
+        Value::Tensor(found)
     }
 
     pub(super) fn zip(&mut self, args: &Args, span: Span) -> Value {

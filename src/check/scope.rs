@@ -4,7 +4,7 @@
 //! application, an optimiser, a train); its scopes are its blocks. Order of
 //! look-up: locals, dims, columns, names of the file, names of the prelude.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::dims::Dim;
@@ -42,6 +42,8 @@ pub enum FrameKind {
     Optimizer,
     /// A train, phase or `every` body.
     Train,
+    /// A data block.
+    Data,
 }
 
 impl FrameKind {
@@ -103,8 +105,8 @@ pub struct Phase {
     pub data: Option<DataId>,
     /// The open dim of the rows at hand.
     pub rows: Option<Dim>,
-    /// Columns that were named.
-    pub columns: HashMap<usize, NodeId>,
+    /// Columns that were named, by their numbers among those of the set.
+    pub columns: BTreeSet<usize>,
     /// Whether `run` is there.
     pub clock: bool,
     /// Names of figures in scope (`every`, `stop`, `keep`).
@@ -212,9 +214,9 @@ impl Checker<'_> {
                 continue;
             }
             if frame.kind == FrameKind::File {
-                // Columns hide the file's names.
+                // Columns hide the library's names; which of two of the file is meant nobody can tell.
                 if let Some(value) = self.column(name, last, span) {
-                    return Some(value);
+                    return Some(self.unless_hiding(value, name, level, span));
                 }
             }
             let frame = &self.frames[level];
@@ -227,13 +229,33 @@ impl Checker<'_> {
             if let Some(dim) = frame.dim(name).filter(|_| level == last || self.frames[last].kind.is_of_file()) {
                 return Some(Value::size(dim.clone()));
             }
+            if frame.kind == FrameKind::Data
+                && let Some(value) = self.block_column(name, span)
+            {
+                return Some(value);
+            }
         }
         self.ambient(name, span).or_else(|| self.item(file, name, span))
     }
 
+    /// A column's value, if the file has no other meaning for its name.
+    fn unless_hiding(&mut self, value: Value, name: &str, level: usize, span: Span) -> Value {
+        let frame = &self.frames[level];
+        let bound = frame.scopes.iter().rev().find_map(|scope| scope.get(name)).map(|binding| binding.span);
+        let hidden = bound.or_else(|| self.files[frame.file].items.get(name).map(|item| item.span));
+        let (Some(hidden), Some(data)) = (hidden, self.phase.data) else { return value };
+        let set = &self.program.data[data.index()].name;
+        let message = format!("`{name}` is a column of `{set}` and a name of the file");
+        let help = format!(
+            "say `{set}.{name}` for the column, or give one of them another name: `column {name}2 = {name}` in the block"
+        );
+        self.report(Diagnostic::new(Code::E0202, message, span).also(hidden, "the other one").help(help))
+    }
+
     /// Whether a body sees the locals of an outer one: trains see all, definitions only the file's.
     fn sees(&self, outer: usize, inner: usize) -> bool {
-        self.frames[inner].kind.is_of_file() || self.frames[outer].kind == FrameKind::File
+        let inner = self.frames[inner].kind;
+        inner.is_of_file() || inner == FrameKind::Data || self.frames[outer].kind == FrameKind::File
     }
 
     /// `training`, `run`, `core`, figures.
@@ -301,6 +323,11 @@ impl Checker<'_> {
         if self.files[self.frame().file].missing.is_some() && self.near_name(name).is_none() {
             return Value::Unknown;
         }
+        if self.frame().kind == FrameKind::Data
+            && let Some(value) = self.unknown_column(name, span)
+        {
+            return value;
+        }
         let blind = self.columns_unknown || self.phase.data.is_some_and(|data| self.blind.contains(&data));
         if blind && self.callee != Some(span) {
             return Value::Unknown;
@@ -328,8 +355,9 @@ impl Checker<'_> {
 
     /// What a name that nothing is near to may have been meant for.
     fn unknown_help(&self, name: &str) -> Option<String> {
-        let owner = self.program.data.iter().find(|data| data.columns.iter().any(|column| column.name == name));
-        if let Some(data) = owner.filter(|_| self.phase.data.is_none()) {
+        let owner = self.sets.iter().position(|set| set.find(name).is_some());
+        if let Some(at) = owner.filter(|_| self.phase.data.is_none()) {
+            let data = &self.program.data[at];
             return Some(format!("it is a column of `{0}`: say which rows with `on {0}.train`", data.name));
         }
         ["w", "g", "t", "loss"].contains(&name).then(|| {

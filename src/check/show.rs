@@ -76,6 +76,10 @@ impl Checker<'_> {
                 Shown::Record(fields)
             }
             Value::Table(table) => Shown::Table(*table),
+            Value::Texts(data, column) => Shown::Texts(*data, *column),
+            Value::Columns(columns) => Shown::Columns(
+                columns.iter().map(|(name, value)| (name.clone(), self.shown(value, eval, span))).collect(),
+            ),
             Value::Unknown => Shown::Text(String::new()),
             other => {
                 let message = format!("{} cannot be printed", other.describe());

@@ -41,11 +41,7 @@ impl Checker<'_> {
             StmtKind::Final(value) => self.emit_stmt(value, stmt.span, false),
             StmtKind::Expr(expr) => self.expr_stmt(expr),
             StmtKind::Fn(_) => self.local_fn(stmt),
-            StmtKind::Fit { name, value } => {
-                self.eval(value);
-                self.bind(&name.text, Value::Unknown, name.span);
-                self.not_built("`fit`", "prepare the column before, or learn the figures as parameters", stmt.span);
-            }
+            StmtKind::Fit { name, value } => self.fit_stmt(name, value, stmt.span),
             _ => {
                 self.error(Code::E0403, "this statement has no place here", stmt.span);
             }
@@ -162,6 +158,14 @@ impl Checker<'_> {
             self.report(
                 Diagnostic::new(Code::E0403, "`state` has no place in a `scan`", name.span)
                     .help("what goes from turn to turn is a carry: `with h = start`, then `next h = ...`"),
+            );
+            self.bind(&name.text, Value::Unknown, name.span);
+            return;
+        }
+        if self.block.is_some() && !self.open {
+            self.report(
+                Diagnostic::new(Code::E0403, "a data block has no `param` or `state`", name.span)
+                    .help("what a transform learns from the training part is a `fit`: `fit mu = mean(x, along = 0)`"),
             );
             self.bind(&name.text, Value::Unknown, name.span);
             return;

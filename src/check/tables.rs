@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 
 use super::Checker;
+use super::call::Given;
 use super::dims::Dim;
 use super::intrinsics::Args;
 use super::picture::{Cell, Grouping, Row, Table, TableColumn, TableId};
@@ -393,19 +394,53 @@ impl Checker<'_> {
         Value::Tensor(Tensor { classes: column.classes, ..read })
     }
 
-    /// `table(runs)`: all of it, to be printed.
-    pub(super) fn table_of(&mut self, args: &Args, span: Span) -> Value {
-        match &args[0] {
-            Some((Value::Table(table), _)) => Value::Table(*table),
-            Some((other, place)) => {
-                let message = format!("`table` shows what was recorded, this is {}", other.describe());
-                self.report(
-                    Diagnostic::new(Code::E0304, message, *place)
-                        .help("`record a, b into runs`, then `print table(runs)`"),
-                )
-            }
-            None => self.error(Code::E0204, "`table` shows what was recorded", span),
+    /// `table(runs)`: all of it, to be printed; `table(new.name, p)`: columns side by side.
+    pub(super) fn table_of(&mut self, given: Vec<Given>, span: Span) -> Value {
+        if let [(None, Value::Table(table), _)] = &given[..] {
+            return Value::Table(*table);
         }
+        if given.is_empty() {
+            return self.error(Code::E0204, "`table` shows what was recorded, or columns side by side", span);
+        }
+        let mut columns: Vec<(String, Value)> = Vec::with_capacity(given.len());
+        let mut rows: Option<(String, u64, Span)> = None;
+        for (name, value, place) in given {
+            let written = self.sources.text(place).to_string();
+            let name = name.map_or(written, |name| name.text);
+            let (value, count) = match value {
+                Value::Unknown => return Value::Unknown,
+                Value::Column(data, at) => {
+                    let count = self.part_rows(&Part { data, name: "all".to_string() });
+                    (self.shown_column(data, at, place), Some(count))
+                }
+                Value::Table(_) => {
+                    let help = "print it by itself: `print table(runs)`";
+                    let diagnostic = Diagnostic::new(Code::E0304, "a table of recorded rows is no column", place);
+                    return self.report(diagnostic.help(help));
+                }
+                other => {
+                    let Some(tensor) = self.tensor(&other, place) else { return Value::Unknown };
+                    if tensor.shape.is_empty() {
+                        let message = format!("a column has a value for each row, this is {}", self.show_type(&tensor));
+                        return self.error(Code::E0304, message, place);
+                    }
+                    let count = self.program.atoms.resolve(&tensor.shape[0]).as_number();
+                    (Value::Tensor(tensor), count.map(|count| count as u64))
+                }
+            };
+            if let (Some(count), Some((first, known, at))) = (count, &rows)
+                && count != *known
+            {
+                let message = format!("`{name}` has {count} rows, `{first}` has {known}");
+                let at = *at;
+                return self.report(Diagnostic::new(Code::E0301, message, place).also(at, "the other column"));
+            }
+            if let Some(count) = count {
+                rows.get_or_insert((name.clone(), count, place));
+            }
+            columns.push((name, value));
+        }
+        Value::Columns(columns.into())
     }
 
     /// `group(runs, by = ["lr"])`: keys, number of rows, mean and spread of the other columns.

@@ -270,7 +270,7 @@ impl Checker<'_> {
                 .data
                 .get(data.index())
                 .and_then(|data| data.columns.get(*column))
-                .is_some_and(|column| column.classes.is_some()),
+                .is_some_and(|column| column.classes().is_some()),
             (_, Some(Op::Broadcast { .. } | Op::Reshape { .. } | Op::Convert(_))) => {
                 self.is_class(self.operand(node, 0))
             }

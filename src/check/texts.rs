@@ -131,7 +131,7 @@ impl Checker<'_> {
     fn class_names_of(&mut self, value: &Value, span: Span) -> Option<Arc<[String]>> {
         let found = match value {
             Value::Unknown => return None,
-            Value::Column(data, at) => self.program.data[data.index()].columns[*at].classes.clone(),
+            Value::Column(data, at) => self.sets[data.index()].classes(&self.program.data[data.index()], *at),
             Value::Tensor(tensor) => tensor.classes.clone(),
             _ => None,
         };

@@ -5,7 +5,9 @@ use std::rc::Rc;
 use super::Checker;
 use super::dims::{AtomId, Dim};
 use super::scope::{Frame, FrameKind, Phase};
-use super::typed::{Action, ActionKind, DataId, Every, Figure, Keep, NodeId, Phase as Step, SlotId, StopRule, Train};
+use super::typed::{
+    Action, ActionKind, DataId, Every, Figure, Keep, NodeId, Part, Phase as Step, SlotId, StopRule, Train,
+};
 use super::value::{Elem, InstanceId, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Owner;
@@ -104,7 +106,10 @@ impl Checker<'_> {
             (Some(path), _) => self.sources.text(path.span).trim().to_string(),
             (None, _) => format!("train{}", self.train_count),
         };
-        let rows = self.program.atoms.name("B", None, on.map_or(span, |on| on.span));
+        let rows = match data {
+            Some(data) => self.program.data[data.index()].at_hand,
+            None => self.program.atoms.name("B", None, on.map_or(span, |on| on.span)),
+        };
         let number = self.train_places.len() as u32 + 1;
         let place = format!("train{}", self.train_places.entry(span).or_insert(number));
         let owner = InstanceId(0);
@@ -113,6 +118,10 @@ impl Checker<'_> {
         frame.place = place;
         frame.dims.push(("B".to_string(), Dim::atom(rows)));
         self.frames.push(frame);
+        let trained = match instance {
+            Some(Value::Instance(instance)) => Some(instance),
+            _ => None,
+        };
         let train = self.train(name, instance, data, rows, body, span, broken);
         self.columns_unknown = false;
         self.frames.pop();
@@ -125,6 +134,15 @@ impl Checker<'_> {
             && self.errors() == errors
         {
             self.count_rows(&mut train, log);
+            let nodes = train
+                .phases
+                .iter()
+                .flat_map(|phase| phase.writes.iter().map(|(_, node)| *node).chain(phase.loss).collect::<Vec<_>>());
+            let fits = self.fits_of(nodes.collect::<Vec<_>>());
+            train.subject.extend(&fits);
+            if let Some(subject) = trained {
+                self.note_fits(subject, fits);
+            }
             let slots: Vec<SlotId> =
                 train.phases.iter().flat_map(|phase| phase.writes.iter().map(|(slot, _)| *slot)).collect();
             self.act(ActionKind::Train(Box::new(train)), span);
@@ -134,6 +152,17 @@ impl Checker<'_> {
 
     fn train_data(&mut self, on: &Expr) -> Option<DataId> {
         match self.eval(on) {
+            Value::Data(data) | Value::Part(Part { data, .. }) if self.program.data[data.index()].like.is_some() => {
+                let set = &self.program.data[data.index()];
+                let message = format!("`{}` is new data: it has no train part", set.name);
+                let declared = set.span;
+                self.report(
+                    Diagnostic::new(Code::E0501, message, on.span)
+                        .also(declared, "declared with `as`")
+                        .help("train on the set that it is like; a data block of its own makes parts"),
+                );
+                None
+            }
             Value::Data(data) => Some(data),
             Value::Part(part) if part.name == "train" => Some(part.data),
             Value::Part(part) => {

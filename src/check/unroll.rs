@@ -34,7 +34,7 @@ impl Checker<'_> {
     }
 
     /// A loop body's place in paths: `for1[turn]`.
-    fn in_loop<T>(&mut self, word: &str, inside: impl FnOnce(&mut Self) -> T) -> T {
+    pub(super) fn in_loop<T>(&mut self, word: &str, inside: impl FnOnce(&mut Self) -> T) -> T {
         let number = self.frame_mut().number(word);
         let frame = self.frame_mut();
         frame.loops.push(format!("{word}{number}"));

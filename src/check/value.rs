@@ -191,6 +191,10 @@ pub enum Value {
     Record(Rc<Vec<(String, Value)>>),
     /// A table of recorded rows.
     Table(super::typed::TableId),
+    /// Columns side by side, to be shown.
+    Columns(Rc<Vec<(String, Value)>>),
+    /// The texts of a column of a set, to be shown: the number of what is read.
+    Texts(DataId, usize),
     /// An imported file.
     Namespace(usize),
     /// `core`, the primitives by their own names.
@@ -240,7 +244,8 @@ impl Value {
             Value::Column(..) => "a column without rows",
             Value::Decoded(_) => "a decoded text",
             Value::Record(_) => "a record of figures",
-            Value::Table(_) => "a table",
+            Value::Table(_) | Value::Columns(_) => "a table",
+            Value::Texts(..) => "a column of texts",
             Value::Namespace(_) | Value::Core => "a file of definitions",
             Value::Run => "the clock of a train",
             Value::Figures(_) => "the figures of a train",

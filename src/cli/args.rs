@@ -64,7 +64,7 @@ pub struct Program {
     pub file: PathBuf,
     /// Give a const another value; may be repeated.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
-    pub set: Vec<(String, f64)>,
+    pub set: Vec<(String, String)>,
     /// The seed until the program sets one.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub seed: i64,
@@ -192,15 +192,11 @@ pub enum IrFormat {
 }
 
 /// `NAME=VALUE`
-fn setting(text: &str) -> Result<(String, f64), String> {
+fn setting(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, for example lr=0.01")?;
     let name = name.trim();
     if name.is_empty() {
         return Err("there is no name before `=`".to_string());
     }
-    let number: f64 = value.trim().parse().map_err(|_| format!("`{value}` is not a number"))?;
-    if !number.is_finite() {
-        return Err(format!("`{value}` is not a finite number"));
-    }
-    Ok((name.to_string(), number))
+    Ok((name.to_string(), value.to_string()))
 }

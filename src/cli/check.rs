@@ -110,19 +110,7 @@ fn text(file: &str, program: &Program, steps: &[StepCost]) -> String {
 
 fn data_text(data: &Data) -> String {
     let parts: Vec<String> = data.parts.iter().map(|(name, rows)| format!("{name} {}", grouped(*rows))).collect();
-    let columns: Vec<String> = data
-        .columns
-        .iter()
-        .map(|column| {
-            let shape: Vec<String> = column.shape.iter().map(usize::to_string).collect();
-            let shape = if shape.is_empty() { String::new() } else { format!("[{}]", shape.join(", ")) };
-            match &column.classes {
-                Some(classes) => format!("{}: class({}){shape}", column.name, classes.len()),
-                None if column.text => format!("{}: text", column.name),
-                None => format!("{}: f32{shape}", column.name),
-            }
-        })
-        .collect();
+    let columns: Vec<String> = data.named.iter().map(|(name, ty)| format!("{name}: {ty}")).collect();
     format!("data {}: rows {}; {}\n", data.name, parts.join(", "), columns.join(", "))
 }
 

@@ -99,7 +99,7 @@ fn action(program: &Program, kind: &ActionKind) -> String {
         ActionKind::Save { slots, to } => {
             format!("save {} as {to:?}", list(slots.iter().map(|(_, slot)| path(program, *slot))))
         }
-        ActionKind::Load { slots, from } => {
+        ActionKind::Load { slots, from, .. } => {
             format!("load {} from {from:?}", list(slots.iter().map(|(_, slot)| path(program, *slot))))
         }
         ActionKind::Record { eval, row } => format!("record {} into {}", list(&eval.outputs), row.table),

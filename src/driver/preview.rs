@@ -134,7 +134,7 @@ impl<'a> Preview<'a> {
             return Ok(Rc::clone(set));
         }
         let declared = &self.program.data[id.index()];
-        let set = Rc::new(columns::load(declared, declared.seed).map_err(|error| error.to_string())?);
+        let set = Rc::new(columns::load(self.program, declared, declared.seed).map_err(|error| error.to_string())?);
         self.sets.insert(id, Rc::clone(&set));
         Ok(set)
     }

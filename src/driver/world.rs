@@ -78,13 +78,11 @@ impl World for FileWorld {
         Ok(schema)
     }
 
-    fn part_rows(&self, declared: &typed::Data, part: &str) -> Result<u64, SchemaError> {
-        // The parts that the checker noted are estimates, so they are left out of what must agree.
-        let source = self.located(&declared.source);
-        let declared = typed::Data { source, parts: Vec::new(), ..declared.clone() };
-        let set = columns::load(&declared, declared.seed).map_err(schema_error)?;
-        let rows = set.rows(part).ok_or_else(|| schema_error(DataError::new(format!("there is no part {part}"))))?;
-        Ok(rows.len() as u64)
+    fn parts(&self, program: &typed::Program, data: typed::DataId) -> Result<Vec<(String, u64)>, SchemaError> {
+        let declared = &program.data[data.index()];
+        let declared = typed::Data { source: self.located(&declared.source), ..declared.clone() };
+        let set = columns::load(program, &declared, declared.seed).map_err(schema_error)?;
+        Ok(set.counts())
     }
 }
 

@@ -8,11 +8,11 @@
 //! user's.
 
 mod numbers;
-pub mod rows;
 mod scan;
 mod walk;
 
 use crate::check::dims::AtomId;
+use crate::check::rows;
 use crate::check::typed::{NodeId, Program, SlotId, Train};
 use crate::ir;
 

@@ -14,6 +14,7 @@ pub const FILES: &[(&str, &str)] = &[
     ("losses.nn", include_str!("losses.nn")),
     ("metrics.nn", include_str!("metrics.nn")),
     ("optimizers.nn", include_str!("optimizers.nn")),
+    ("data.nn", include_str!("data.nn")),
     ("pictures.nn", include_str!("pictures.nn")),
     ("schedules.nn", include_str!("schedules.nn")),
 ];

@@ -12,8 +12,9 @@ use super::data::fill_column;
 use super::engine::{Engine, Executable, Memory, Place};
 use super::value::Value;
 use crate::check::dims::AtomId;
+use crate::check::rows;
 use crate::check::typed::{NodeId, Program};
-use crate::lower::{self, Request, path, rows};
+use crate::lower::{self, Request, path};
 
 /// Rows that a front is compiled for.
 pub const CHUNK: usize = 256;

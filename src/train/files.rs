@@ -78,6 +78,17 @@ pub fn load(path: &Path, wanted: &[(String, Type)]) -> Result<Vec<Value>, String
     wanted.iter().map(|(name, ty)| load_one(path, &file, name, ty)).collect()
 }
 
+/// The names of what a file holds.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn names(path: &Path) -> Result<Vec<String>, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| format!("{} is not a whole safetensors file: {error}", path.display()))?;
+    Ok(file.names().into_iter().map(str::to_string).collect())
+}
+
 fn load_one(path: &Path, file: &SafeTensors<'_>, name: &str, ty: &Type) -> Result<Value, String> {
     let found = file.tensor(name).map_err(|_| {
         let names = file.names();

@@ -10,9 +10,10 @@ use super::engine::{Executable, NotFinite, Place};
 use super::evaluate::{Layout, Rows, columns_of};
 use super::report::Fault;
 use super::session::{Session, internal};
+use crate::check::rows;
 use crate::check::typed::{NodeId, Source, TextBy, Train};
 use crate::ir::Type;
-use crate::lower::{self, Request, path, rows};
+use crate::lower::{self, Request, path};
 use crate::source::Span;
 
 /// The part a train takes its batches from.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::columns::{self, Dataset};
-use super::data::DataError;
+use super::data::{DataError, Values};
 use super::engine::{Engine, EngineKind, Executable, Interpreter, Jit, Memory, Place};
 use super::evaluate::{self, Prepared, Rows};
 use super::report::{Fault, FaultKind, Outcome, Report, RunOptions, Work};
@@ -117,11 +117,12 @@ impl<'a> Session<'a> {
             }
             ActionKind::Set { slots, eval } => {
                 let values = self.evaluate(eval, span)?;
+                self.check_fits(slots, &values)?;
                 self.write_values(slots, &values, span)
             }
             ActionKind::Print { eval, values } => {
                 let outputs = self.evaluate(eval, span)?;
-                let values: Vec<Shown> = values.iter().map(|value| self.with_tables(value)).collect();
+                let values = values.iter().map(|value| self.with_tables(value)).collect::<Result<Vec<_>, _>>()?;
                 self.report.on_print(&show::show_all(&values, &outputs));
                 Ok(())
             }
@@ -131,7 +132,7 @@ impl<'a> Session<'a> {
                 let path = self.out_path(to);
                 self.save(slots, &path, span)
             }
-            ActionKind::Load { slots, from } => self.load(slots, from, span),
+            ActionKind::Load { slots, fits, from } => self.load(slots, fits, from, span),
             ActionKind::Record { eval, row } => {
                 let outputs = match eval.outputs.is_empty() {
                     true => Vec::new(),
@@ -164,19 +165,49 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// A value to be shown with its tables as text.
-    fn with_tables(&self, shown: &Shown) -> Shown {
-        let all = |items: &[Shown]| items.iter().map(|item| self.with_tables(item)).collect();
-        match shown {
-            Shown::Table(table) => Shown::Text(self.tables.text(self.program, *table)),
-            Shown::Text(_) | Shown::Output(..) | Shown::Decoded(..) => shown.clone(),
-            Shown::List(items) => Shown::List(all(items)),
-            Shown::Tuple(items) => Shown::Tuple(all(items)),
-            Shown::Pieces(items) => Shown::Pieces(all(items)),
-            Shown::Record(fields) => {
-                Shown::Record(fields.iter().map(|(name, value)| (name.clone(), self.with_tables(value))).collect())
+    /// What a transform has learnt is a number.
+    fn check_fits(&self, slots: &[SlotId], values: &[Value]) -> Result<(), Fault> {
+        for (slot, value) in slots.iter().zip(values) {
+            let Some(data) = self.program.data.iter().find(|data| data.fits.contains(slot)) else { continue };
+            let described = self.program.slot(*slot);
+            let nan = |&word: &u32| f32::from_bits(word).is_nan();
+            if described.ty.dtype == DType::F32 && value.words.iter().any(nan) {
+                let message = format!("{} is not a number over the training part of {}", described.path, data.name);
+                return Err(Fault::new(FaultKind::Data, message, described.applied).help(
+                    "a transform that is not `fill` wants a value in each row: `|> fill(median)` before it; \
+                     `fill` wants at least one",
+                ));
             }
         }
+        Ok(())
+    }
+
+    /// A value to be shown with its tables and columns of texts in it.
+    fn with_tables(&mut self, shown: &Shown) -> Result<Shown, Fault> {
+        let mut all = |items: &[Shown]| items.iter().map(|item| self.with_tables(item)).collect::<Result<Vec<_>, _>>();
+        let shown = match shown {
+            Shown::Table(table) => Shown::Text(self.tables.text(self.program, *table)),
+            Shown::Texts(data, column) => self.texts(*data, *column)?,
+            Shown::Text(_) | Shown::Output(..) | Shown::Decoded(..) => shown.clone(),
+            Shown::List(items) => Shown::List(all(items)?),
+            Shown::Tuple(items) => Shown::Tuple(all(items)?),
+            Shown::Pieces(items) => Shown::Pieces(all(items)?),
+            Shown::Record(fields) => Shown::Record(self.fields_with_tables(fields)?),
+            Shown::Columns(fields) => Shown::Columns(self.fields_with_tables(fields)?),
+        };
+        Ok(shown)
+    }
+
+    fn fields_with_tables(&mut self, fields: &[(String, Shown)]) -> Result<Vec<(String, Shown)>, Fault> {
+        fields.iter().map(|(name, value)| Ok((name.clone(), self.with_tables(value)?))).collect()
+    }
+
+    /// The texts of a column, of all rows of its set.
+    fn texts(&mut self, data: DataId, column: usize) -> Result<Shown, Fault> {
+        let set = self.set(data)?;
+        let Values::Text(texts) = &set.columns[column].values else { return Ok(Shown::List(Vec::new())) };
+        let rows = set.rows("all").unwrap_or_default();
+        Ok(Shown::List(rows.iter().map(|&row| Shown::Text(texts[row as usize].clone())).collect()))
     }
 
     fn assert(
@@ -293,8 +324,15 @@ impl<'a> Session<'a> {
         }
         let declared = &self.program.data[id.index()];
         let seed = i64::from(self.seed(declared.seed));
+        if let Some(fold) = declared.fold {
+            let whole = self.set(fold.of)?;
+            let fold = whole.fold(declared, fold, seed).map_err(|error| data_fault(&error, declared.span))?;
+            let fold = Rc::new(fold);
+            self.sets.insert(id, Rc::clone(&fold));
+            return Ok(fold);
+        }
         let started = Instant::now();
-        let set = columns::load(declared, seed).map_err(|error| data_fault(&error, declared.span))?;
+        let set = columns::load(self.program, declared, seed).map_err(|error| data_fault(&error, declared.span))?;
         let set = Rc::new(set);
         let seconds = started.elapsed().as_secs_f64();
         self.report.on_work(&Work { what: "load", name: &declared.name, seconds });
@@ -315,14 +353,23 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn load(&mut self, slots: &[(String, SlotId)], from: &str, span: Span) -> Result<(), Fault> {
-        let wanted: Vec<(String, Type)> =
-            slots.iter().map(|(name, slot)| (name.clone(), self.program.slot(*slot).ty.clone())).collect();
+    fn load(
+        &mut self,
+        slots: &[(String, SlotId)],
+        fits: &[(String, SlotId)],
+        from: &str,
+        span: Span,
+    ) -> Result<(), Fault> {
         // What the same run wrote is found where it was put; all else where the user says.
         let written = self.out_path(from);
         let path = if self.outcome.written.contains(&written) { written } else { PathBuf::from(from) };
+        let stored = files::names(&path).map_err(|reason| Fault::new(FaultKind::Io, reason, span))?;
+        let fits = fits.iter().filter(|(name, _)| stored.contains(name));
+        let all: Vec<&(String, SlotId)> = slots.iter().chain(fits).collect();
+        let wanted: Vec<(String, Type)> =
+            all.iter().map(|(name, slot)| (name.clone(), self.program.slot(*slot).ty.clone())).collect();
         let values = files::load(&path, &wanted).map_err(|reason| Fault::new(FaultKind::Io, reason, span))?;
-        let ids: Vec<SlotId> = slots.iter().map(|(_, slot)| *slot).collect();
+        let ids: Vec<SlotId> = all.iter().map(|(_, slot)| *slot).collect();
         self.write_values(&ids, &values, span)
     }
 

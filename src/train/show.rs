@@ -19,6 +19,9 @@ const MOST_COLUMNS: usize = 16;
 /// Vectors up to this length are shown whole.
 const MOST_ELEMENTS: usize = 32;
 
+/// Longer tables are cut.
+const MOST_TABLE: usize = 40;
+
 type Classes<'a> = Option<&'a [String]>;
 
 /// The values of one `print`, with a blank between.
@@ -33,7 +36,7 @@ pub fn show(shown: &Shown, outputs: &[Value]) -> String {
     match shown {
         Shown::Text(text) => text.clone(),
         // The session puts its rows in; one that stands here has none.
-        Shown::Table(_) => String::new(),
+        Shown::Table(_) | Shown::Texts(..) => String::new(),
         Shown::Output(at, classes) => match outputs.get(*at) {
             Some(value) => tensor(value, classes.as_deref()),
             None => "?".to_string(),
@@ -43,6 +46,7 @@ pub fn show(shown: &Shown, outputs: &[Value]) -> String {
         Shown::Tuple(items) => bracketed("(", items, outputs, ")"),
         Shown::Pieces(pieces) => pieces.iter().map(|piece| show(piece, outputs)).collect(),
         Shown::Record(fields) => record(fields, outputs),
+        Shown::Columns(columns) => beside(columns, outputs),
     }
 }
 
@@ -79,6 +83,51 @@ fn bracketed(open: &str, items: &[Shown], outputs: &[Value], close: &str) -> Str
         return format!("{open}\n{lines}\n{close}");
     }
     format!("{open}{}{close}", texts.join(", "))
+}
+
+/// Columns side by side under their names: numbers to the right, texts to the left.
+fn beside(columns: &[(String, Shown)], outputs: &[Value]) -> String {
+    let cells: Vec<Vec<String>> = columns.iter().map(|(_, column)| rows_of(column, outputs)).collect();
+    let rows = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let shown: Vec<usize> = match rows <= MOST_TABLE {
+        true => (0..rows).collect(),
+        false => (0..MOST_TABLE / 2).chain(rows - 5..rows).collect(),
+    };
+    let mut lines = vec![String::new(); shown.len() + 1];
+    for ((name, column), cells) in columns.iter().zip(&cells) {
+        let cell = |row: usize| cells.get(row).map_or("", String::as_str);
+        let texts = std::iter::once(name.as_str()).chain(shown.iter().map(|&row| cell(row)));
+        let texts: Vec<&str> = texts.collect();
+        let width = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        let left = matches!(column, Shown::List(_) | Shown::Output(_, Some(_)));
+        for (line, text) in lines.iter_mut().zip(texts) {
+            let padded = if left { pad_right(text, width) } else { format!("{text:>width$}") };
+            *line += if line.is_empty() { "" } else { "  " };
+            *line += &padded;
+        }
+    }
+    if rows > shown.len() {
+        lines.insert(MOST_TABLE / 2 + 1, "...".to_string());
+        lines.push(format!("({rows} rows)"));
+    }
+    lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>().join("\n")
+}
+
+/// A column's rows as texts.
+fn rows_of(column: &Shown, outputs: &[Value]) -> Vec<String> {
+    match column {
+        Shown::List(items) => items.iter().map(|item| show(item, outputs)).collect(),
+        Shown::Output(at, classes) => {
+            let Some(value) = outputs.get(*at) else { return Vec::new() };
+            let row = crate::ir::Type::new(value.ty.dtype, value.ty.shape.get(1..).unwrap_or_default().to_vec());
+            let rows = value.words.chunks(row.len().max(1));
+            rows.map(|words| {
+                tensor(&Value { ty: row.clone(), words: words.to_vec() }, classes.as_deref()).replace('\n', " ")
+            })
+            .collect()
+        }
+        other => vec![show(other, outputs)],
+    }
 }
 
 /// Names and values below each other, aligned.

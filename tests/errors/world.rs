@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nnc::check::typed::{Data, Source};
+use nnc::check::typed::{Data, DataId, Program, Source};
 use nnc::check::{self, Options, Schema, SchemaColumn, SchemaError, World};
 use nnc::diag::Diagnostic;
 use nnc::source::SourceMap;
@@ -32,7 +32,7 @@ fn folder() -> PathBuf {
 
 fn located(source: &Source) -> Source {
     match source {
-        Source::Csv { .. } | Source::Text { .. } => {
+        Source::Csv { .. } | Source::Text { .. } | Source::Series { .. } => {
             source.with_path(|path| folder().join(path).to_string_lossy().into_owned())
         }
         other => other.clone(),
@@ -88,12 +88,12 @@ impl World for TestWorld {
         Ok(Schema { columns, rows: (rows - own_test) as u64, test_rows: own_test as u64 })
     }
 
-    fn part_rows(&self, declared: &Data, part: &str) -> Result<u64, SchemaError> {
+    fn parts(&self, program: &Program, data: DataId) -> Result<Vec<(String, u64)>, SchemaError> {
+        let declared = &program.data[data.index()];
         if is_images(&declared.source) {
-            return Ok(if part == "test" { 10_000 } else { 60_000 });
+            return Ok(vec![("train".into(), 60_000), ("test".into(), 10_000), ("all".into(), 60_000)]);
         }
-        let declared = Data { source: located(&declared.source), parts: Vec::new(), ..declared.clone() };
-        let set = columns::load(&declared, declared.seed).map_err(schema_error)?;
-        Ok(set.rows(part).map_or(0, <[u32]>::len) as u64)
+        let declared = Data { source: located(&declared.source), ..declared.clone() };
+        Ok(columns::load(program, &declared, declared.seed).map_err(schema_error)?.counts())
     }
 }

@@ -23,6 +23,8 @@ fn geometries(n: usize) -> Vec<Window> {
         window(n, 1, 1, 1, (0, 0)),
         window(n, 3, 1, 1, (-1, 0)),
         window(n, 4, 3, 1, (0, 3)),
+        // Windows that see nothing but padding.
+        window(n, 1, 4, 1, (5, 0)),
     ];
     all.into_iter().flatten().collect()
 }

@@ -172,7 +172,12 @@ impl Build {
         let span = self.span();
         let row: usize = columns[0].1.iter().product();
         let rows = (columns[0].2.len() / row) as u64;
-        let owned = columns.iter().map(|(name, shape, values)| (name.to_string(), shape.clone(), values.clone()));
+        let owned = columns.iter().map(|(name, shape, values)| LiteralColumn {
+            name: name.to_string(),
+            shape: shape.clone(),
+            values: LiteralValues::Numbers(values.clone()),
+        });
+        let at_hand = self.rows;
         self.program.data.push(Data {
             name: name.to_string(),
             source: Source::Literal { columns: owned.collect() },
@@ -181,18 +186,22 @@ impl Build {
                 .map(|(name, shape, _)| Column {
                     name: name.to_string(),
                     shape: shape.clone(),
-                    classes: None,
+                    holds: Holds::Numbers,
                     from: vec![name.to_string()],
-                    as_class: false,
-                    text: false,
+                    need: Need::Complete,
                 })
                 .collect(),
+            named: vec![],
+            at_hand,
             rows,
             test_rows: 0,
-            split: split.iter().map(|(name, fraction)| (name.to_string(), *fraction)).collect(),
+            kept: None,
+            split: split.iter().map(|(name, fraction)| (name.to_string(), Share::Fraction(*fraction))).collect(),
             stratify: None,
             parts: vec![],
-            target: None,
+            fold: None,
+            like: None,
+            fits: vec![],
             seed: 0,
             span,
         });

@@ -7,12 +7,14 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, types};
 
-use super::{Bound, Emitter, LANES, Strip, walk};
+use super::{Bound, Emitter, LANES, Segment, Strip, walk};
 use crate::jit::JitError;
 use crate::loops::ir::{Loop, LoopKind, Range, VarId};
 
 /// Loops are unrolled up to this many statements.
 const UNROLLED_STATEMENTS: u64 = 96;
+/// A loop is cut at guards into at most one part more.
+const MOST_CUTS: usize = 8;
 
 /// Where a counted Cranelift loop runs.
 #[derive(Clone, Copy)]
@@ -72,50 +74,91 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    /// A `vec` loop of constant length: strips, one shorter strip, single elements.
+    /// A `vec` loop of constant length, cut where guards along it begin and end to hold.
     fn vec_counted(&mut self, looped: &Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
+        let count = count as i64;
+        let mut ends = if looped.reduces.is_empty() { self.cuts(looped, count) } else { Vec::new() };
+        ends.push(count);
+        let mut from = 0;
+        for to in ends {
+            self.segment = Some(Segment { var: looped.var, first: from, last: to - 1 });
+            let done = self.vec_part(looped, from, to, ordinal);
+            self.segment = None;
+            done?;
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// A part of a `vec` loop: strips, one shorter strip, single elements or the last vector again.
+    fn vec_part(&mut self, looped: &Loop, from: i64, to: i64, ordinal: u32) -> Result<(), JitError> {
+        let lanes = LANES as i64;
         let vectors = strip_vectors(looped);
         let mut accumulators = self.tree_start(looped)?;
         let groups = self.tree_groups(looped, vectors);
-        let strip = (vectors * LANES * groups) as u64;
-        let main = count / strip * strip;
-        if main > 0 {
+        let strip = (vectors * LANES * groups) as i64;
+        let main = from + (to - from) / strip * strip;
+        if main > from {
             let body = |emitter: &mut Self, bound: Bound, carried: &[Value]| {
                 emitter.vec_strips(looped, bound, vectors, groups, carried, ordinal)
             };
-            accumulators = self.vec_main(looped, main, strip, &accumulators, body)?;
+            accumulators = self.vec_main(looped, (from, main), strip, &accumulators, body)?;
         }
         let mut done = main;
-        while count - done >= LANES as u64 {
-            let some = vectors.min(((count - done) / LANES as u64) as usize);
-            self.vec_body(looped, Bound { value: None, plus: done as i64 }, Some(some), ordinal)?;
+        while to - done >= lanes {
+            let some = vectors.min(((to - done) / lanes) as usize);
+            self.vec_body(looped, Bound { value: None, plus: done }, Some(some), ordinal)?;
             let first = (done - main) as usize / LANES;
             self.tree_step(looped, &mut accumulators, first, some);
-            done += (some * LANES) as u64;
+            done += some as i64 * lanes;
         }
-        if done < count && count >= LANES as u64 && walk::is_repeatable(looped) {
+        if done < to && to - from >= lanes && walk::is_repeatable(looped) {
             // The last whole vector, part of it for the second time.
-            let bound = Bound { value: None, plus: count as i64 - LANES as i64 };
-            return self.vec_body(looped, bound, Some(1), ordinal);
+            return self.vec_body(looped, Bound { value: None, plus: to - lanes }, Some(1), ordinal);
         }
-        self.vec_rest(looped, main, done, count, &mut accumulators, ordinal)?;
+        self.vec_rest(looped, main, done, to, &mut accumulators, ordinal)?;
         self.tree_finish(looped, &accumulators);
         Ok(())
+    }
+
+    /// Where guards that depend on nothing else begin and end to hold, ascending; none if there are many.
+    fn cuts(&self, looped: &Loop, count: i64) -> Vec<i64> {
+        let mut cuts = Vec::new();
+        walk::accesses(&looped.body, &mut |access| {
+            for guard in &access.guards {
+                let factor = guard.at.factor(looped.var);
+                let others = guard.at.terms.iter().filter(|(var, _)| *var != looped.var);
+                let constant = others.clone().all(|(var, _)| self.vars[var.index()].is_some_and(|b| b.value.is_none()));
+                if guard.step > 1 || factor.abs() != 1 || !constant {
+                    continue;
+                }
+                let start = guard.at.offset + others.map(|&(var, factor)| factor * self.bound(var).plus).sum::<i64>();
+                cuts.extend(if factor == 1 {
+                    [-start, guard.bound - start]
+                } else {
+                    [start - guard.bound + 1, start + 1]
+                });
+            }
+        });
+        cuts.retain(|cut| (1..count).contains(cut));
+        cuts.sort_unstable();
+        cuts.dedup();
+        if cuts.len() > MOST_CUTS { Vec::new() } else { cuts }
     }
 
     /// The whole strips of a `vec` loop: a loop, or straight code if there is only one.
     fn vec_main(
         &mut self,
         looped: &Loop,
-        main: u64,
-        strip: u64,
+        (from, main): (i64, i64),
+        strip: i64,
         accumulators: &[Value],
         mut body: impl FnMut(&mut Self, Bound, &[Value]) -> Result<Vec<Value>, JitError>,
     ) -> Result<Vec<Value>, JitError> {
-        if main == strip {
-            return body(self, Bound { value: None, plus: 0 }, accumulators);
+        if main - from == strip {
+            return body(self, Bound { value: None, plus: from }, accumulators);
         }
-        let span = self.constant_span(0, main as i64, strip as i64);
+        let span = self.constant_span(from, main, strip);
         self.repeat(span, accumulators, |emitter, var, carried| {
             let bound = Bound { value: Some(var), plus: 0 };
             emitter.bind(looped.var, bound);
@@ -147,20 +190,20 @@ impl Emitter<'_, '_> {
     fn vec_rest(
         &mut self,
         looped: &Loop,
-        main: u64,
-        done: u64,
-        count: u64,
+        main: i64,
+        done: i64,
+        count: i64,
         accumulators: &mut [Value],
         ordinal: u32,
     ) -> Result<(), JitError> {
-        let unrolled = walk::unrolled_size(&looped.body).map(|size| size.saturating_mul(count - done));
+        let unrolled = walk::unrolled_size(&looped.body).map(|size| size.saturating_mul((count - done) as u64));
         let large = unrolled.is_none_or(|size| size > UNROLLED_STATEMENTS);
         if looped.reduces.is_empty() && large && count - done > 1 {
-            let span = self.constant_span(done as i64, count as i64, 1);
+            let span = self.constant_span(done, count, 1);
             return self.vec_singles(looped, span, ordinal);
         }
         for element in done..count {
-            self.vec_body(looped, Bound { value: None, plus: element as i64 }, None, ordinal)?;
+            self.vec_body(looped, Bound { value: None, plus: element }, None, ordinal)?;
             self.tree_step_lane(looped, accumulators, (element - main) as usize);
         }
         Ok(())

@@ -56,6 +56,8 @@ impl Emitter<'_, '_> {
             self.load_shuffled(dtype, access, strip.vectors)
         } else if factor != 1 || indirect_varies {
             self.load_lanes(dtype, access, strip.vectors)
+        } else if let Some(holds) = self.known_along(&access.guards) {
+            self.load_vectors(dtype, access, strip.vectors, Condition::Known(holds))
         } else if guards_vary {
             self.load_border(dtype, access, strip.vectors)
         } else {
@@ -301,6 +303,11 @@ impl Emitter<'_, '_> {
     fn inside(&mut self, guards: &[Guard], lane: usize) -> Condition {
         let mut all: Option<Value> = None;
         for guard in guards {
+            match self.known(guard) {
+                Some(true) => continue,
+                Some(false) => return Condition::Known(false),
+                None => {}
+            }
             if guard.at.terms.iter().all(|(var, _)| self.bound(*var).value.is_none()) {
                 let at = self.affine_constant(&guard.at, lane);
                 if at < 0 || at >= guard.bound || (guard.step > 1 && at % guard.step != 0) {
@@ -320,6 +327,36 @@ impl Emitter<'_, '_> {
             all = Some(all.map_or(holds, |all| self.builder.ins().band(all, holds)));
         }
         all.map_or(Condition::Known(true), Condition::Dynamic)
+    }
+
+    /// Whether all guards hold for all iterations of the segment, or one for none, as far as that is known.
+    fn known_along(&self, guards: &[Guard]) -> Option<bool> {
+        let known: Vec<Option<bool>> = guards.iter().map(|guard| self.known(guard)).collect();
+        if known.contains(&Some(false)) {
+            Some(false)
+        } else {
+            known.into_iter().collect::<Option<Vec<_>>>().map(|_| true)
+        }
+    }
+
+    /// The same for one.
+    fn known(&self, guard: &Guard) -> Option<bool> {
+        let segment = self.segment.filter(|_| guard.step <= 1)?;
+        let (mut low, mut high) = (guard.at.offset, guard.at.offset);
+        for &(var, factor) in &guard.at.terms {
+            let (first, last) = match self.vars[var.index()] {
+                _ if var == segment.var => (segment.first, segment.last),
+                Some(bound) if bound.value.is_none() => (bound.plus, bound.plus),
+                _ => return None,
+            };
+            low += (factor * first).min(factor * last);
+            high += (factor * first).max(factor * last);
+        }
+        match () {
+            () if low >= 0 && high < guard.bound => Some(true),
+            () if high < 0 || low >= guard.bound => Some(false),
+            () => None,
+        }
     }
 
     pub(super) fn affine_constant(&self, affine: &Affine, lane: usize) -> i64 {

@@ -79,6 +79,14 @@ struct Strip {
     var: VarId,
 }
 
+/// The part of a `vec` loop of constant length that is being emitted: its first and its last iteration.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    var: VarId,
+    first: i64,
+    last: i64,
+}
+
 struct Emitter<'a, 'f> {
     kernel: &'a Kernel,
     builder: &'a mut FunctionBuilder<'f>,
@@ -100,6 +108,7 @@ struct Emitter<'a, 'f> {
     fills: HashMap<u32, StackSlot>,
     /// Set inside a `vec` loop, but not in its scalar tail.
     strip: Option<Strip>,
+    segment: Option<Segment>,
     /// Every second element, to be stored with those between.
     half: Option<pairs::Half>,
 }
@@ -122,6 +131,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             loaded: HashMap::new(),
             fills: HashMap::new(),
             strip: None,
+            segment: None,
             half: None,
         }
     }

@@ -50,9 +50,8 @@ impl Run {
             (1, 1) => copy_row(&source[from..from + count], &mut target[to..to + count]),
             (2, 1) => copy_evens(&source[from..from + 2 * count - 1], &mut target[to..to + count]),
             _ => {
-                let targets = target[to..].iter_mut().step_by(to_step);
-                for (target, source) in targets.zip(source[from..].iter().step_by(from_step)).take(count) {
-                    *target = *source;
+                for at in 0..count {
+                    target[to + at * to_step] = source[from + at * from_step];
                 }
             }
         }
@@ -60,32 +59,36 @@ impl Run {
 }
 
 /// Rows of pictures are short, so a call of the library's copy would cost more than the copy: blocks, and the last
-/// one again over what was copied.
+/// one again over what was copied. By index, as in [`crate::kernels::micro`].
 #[inline]
+#[allow(clippy::manual_memcpy)]
 fn copy_row(source: &[f32], target: &mut [f32]) {
     const BLOCK: usize = 8;
     const SMALL: usize = 4;
     let count = source.len();
-    let mut block = |at: usize, size: usize| target[at..at + size].copy_from_slice(&source[at..at + size]);
     if count >= BLOCK {
-        (0..count - BLOCK).step_by(BLOCK).for_each(|at| block(at, BLOCK));
-        block(count - BLOCK, BLOCK);
+        let mut at = 0;
+        while at + BLOCK < count {
+            target[at..at + BLOCK].copy_from_slice(&source[at..at + BLOCK]);
+            at += BLOCK;
+        }
+        target[count - BLOCK..count].copy_from_slice(&source[count - BLOCK..count]);
     } else if count >= SMALL {
-        block(0, SMALL);
-        block(count - SMALL, SMALL);
+        target[..SMALL].copy_from_slice(&source[..SMALL]);
+        target[count - SMALL..count].copy_from_slice(&source[count - SMALL..count]);
     } else {
-        (0..count).for_each(|at| block(at, 1));
+        for at in 0..count {
+            target[at] = source[at];
+        }
     }
 }
 
-/// Every second element, as pairs whose second half is dropped, but for the last.
+/// Every second element.
 #[inline]
+#[allow(clippy::needless_range_loop)]
 fn copy_evens(source: &[f32], target: &mut [f32]) {
-    for (target, pair) in target.iter_mut().zip(source.chunks_exact(2)) {
-        *target = pair[0];
-    }
-    if let (Some(target), Some(source)) = (target.last_mut(), source.last()) {
-        *target = *source;
+    for at in 0..target.len() {
+        target[at] = source[2 * at];
     }
 }
 

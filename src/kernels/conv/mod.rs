@@ -131,7 +131,9 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
                 // SAFETY: the channel lies in the operand.
                 let source = unsafe { std::slice::from_raw_parts(args.a.add(place * from), from) };
                 let target = &mut space.grid[channel * grid.channel..];
-                space.runs_in.iter().for_each(|run| run.copy(source, target));
+                for run in &space.runs_in {
+                    run.copy(source, target);
+                }
             }
             let mut weights = group * grouped;
             for class in &space.classes {
@@ -153,7 +155,9 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
                         // SAFETY: the channel lies in the result, and only this call writes this image.
                         let target = unsafe { std::slice::from_raw_parts_mut(args.c.add(place * to), to) };
                         let computed = &space.results[row * width..];
-                        runs.iter().for_each(|run| run.copy(computed, target));
+                        for run in runs {
+                            run.copy(computed, target);
+                        }
                     }
                 }
             }
@@ -225,6 +229,7 @@ fn plan(shape: &Shape, grid: &Grid, transposed: bool, sources: usize, space: &mu
 }
 
 /// Weights in the order in which tiles read them: by group, class, tile, tap, row. Gives the number of a group's.
+#[allow(clippy::needless_range_loop)]
 fn pack<I: Isa>(
     args: &ConvArgs,
     shape: &Shape,
@@ -246,10 +251,13 @@ fn pack<I: Isa>(
                 let rows = I::CHANNELS.min(results - first);
                 let target = &mut space.weights[packed..packed + rows * places.len()];
                 packed += target.len();
-                for (target, place) in target.chunks_exact_mut(rows).zip(places) {
+                for (tap, place) in places.iter().enumerate() {
                     let place = group * group_len + first * row + place;
-                    // SAFETY: rows, a channel and an element of the weights.
-                    (0..rows).for_each(|at| unsafe { target[at] = *args.b.add(place + at * row) });
+                    let target = &mut target[tap * rows..][..rows];
+                    for at in 0..rows {
+                        // SAFETY: a row, a channel and an element of the weights.
+                        target[at] = unsafe { *args.b.add(place + at * row) };
+                    }
                 }
             }
         }

@@ -66,11 +66,18 @@ pub(super) unsafe fn weight<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut 
     }
 }
 
-/// Lanes j and j + half, the half getting smaller; written out, as it is done for each weight and block.
+/// Lanes j and j + half, the half getting smaller; by index, as it is done for each weight and block.
+#[allow(clippy::needless_range_loop)]
 fn joined(lanes: &[f32]) -> f32 {
-    let eight: [f32; 8] = std::array::from_fn(|lane| lanes[lane] + lanes[lane + 8]);
-    let four: [f32; 4] = std::array::from_fn(|lane| eight[lane] + eight[lane + 4]);
-    (four[0] + four[2]) + (four[1] + four[3])
+    const HALF: usize = LANES / 2;
+    let mut sums = [0.0f32; HALF];
+    for lane in 0..HALF {
+        sums[lane] = lanes[lane] + lanes[lane + HALF];
+    }
+    for lane in 0..HALF / 2 {
+        sums[lane] += sums[lane + HALF / 2];
+    }
+    (sums[0] + sums[2]) + (sums[1] + sums[3])
 }
 
 /// Taps in the order of the weights' elements; runs of a channel of x, and of y.

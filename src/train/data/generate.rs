@@ -23,10 +23,12 @@ use args::Arguments;
 pub fn generate(name: &str, args: &[Argument]) -> Result<Table, DataError> {
     let arguments = Arguments::resolve(name, args)?;
     let columns = match name {
-        "digits" => digits::columns(&arguments),
+        "digits" => digits::columns(&arguments.with_test_rows()),
         _ => plane::columns(name, &arguments),
     };
-    Table::new(name, columns)
+    let mut table = Table::new(name, columns)?;
+    table.own_test = own_test(&arguments).map(|test| arguments.rows()..arguments.rows() + test);
+    Ok(table)
 }
 
 /// What [`generate`] would give; no row is drawn.
@@ -49,7 +51,12 @@ pub fn schema(name: &str, args: &[Argument]) -> Result<Schema, DataError> {
         "xor" | "and" | "or" => Table::new(name, plane::columns(name, &arguments.at_most(4)))?.schema().columns,
         _ => vec![number("x", &[2]), label_schema(plane::class_count(name, &arguments))],
     };
-    Ok(Schema { name: name.into(), columns, rows: Some(arguments.rows()), own_test: None })
+    Ok(Schema { name: name.into(), columns, rows: Some(arguments.rows()), own_test: own_test(&arguments) })
+}
+
+/// Rows of a test part of its own, if it was asked for.
+fn own_test(arguments: &Arguments) -> Option<usize> {
+    Some(arguments.test_rows()).filter(|&rows| rows > 0)
 }
 
 fn label_schema(count: usize) -> SchemaColumn {

@@ -12,6 +12,7 @@ mod error;
 pub mod generate;
 mod idx;
 pub mod random;
+pub mod series;
 pub mod split;
 mod table;
 pub mod text;
@@ -20,8 +21,11 @@ pub mod windows;
 pub use batch::{Batches, fill_batch, fill_column};
 pub use error::DataError;
 pub use generate::Argument;
-pub use split::{Parts, folds, split};
-pub use table::{Column, Kind, Origin, Schema, SchemaColumn, Table, Values, as_class, join};
+pub use series::SeriesSource;
+pub use split::{Parts, deal, split_rows};
+pub use table::{
+    Column, Kind, Origin, Schema, SchemaColumn, Table, Values, as_class, as_numbers, as_texts, join, numbered,
+};
 pub use text::{By, TextSource};
 
 use std::path::PathBuf;
@@ -41,6 +45,8 @@ pub enum Source {
     },
     /// A text, as class numbers of its characters or words.
     Text(TextSource),
+    /// Windows over the columns of numbers of a CSV file.
+    Series(SeriesSource),
     /// Columns that stand in the program itself.
     TableLiteral(
         /// All of the same number of rows.
@@ -65,6 +71,7 @@ pub fn schema(source: &Source) -> Result<Schema, DataError> {
         Source::Csv { path } => csv_file::schema(path),
         Source::Idx { dir } => idx::schema(dir),
         Source::Text(source) => Ok(text::load(source, &[])?.0.schema()),
+        Source::Series(source) => Ok(series::load(source, &[])?.0.schema()),
         Source::TableLiteral(columns) => Ok(Table::new("table", columns.clone())?.schema()),
         Source::Generated { name, args } => generate::schema(name, args),
     }
@@ -78,6 +85,7 @@ pub fn schema(source: &Source) -> Result<Schema, DataError> {
 pub fn load(source: &Source) -> Result<Table, DataError> {
     match source {
         Source::Text(source) => Ok(text::load(source, &[])?.0),
+        Source::Series(source) => Ok(series::load(source, &[])?.0),
         Source::Csv { path } => csv_file::load(path),
         Source::Idx { dir } => idx::load(dir),
         Source::TableLiteral(columns) => Table::new("table", columns.clone()),
@@ -92,6 +100,7 @@ pub fn load(source: &Source) -> Result<Table, DataError> {
 pub fn load_parts(source: &Source, fractions: &[(&str, f64)]) -> Result<(Table, Option<Parts>), DataError> {
     match source {
         Source::Text(source) => text::load(source, fractions),
+        Source::Series(source) => series::load(source, fractions).map(|(table, parts)| (table, Some(parts))),
         Source::Csv { .. } | Source::Idx { .. } | Source::TableLiteral(_) | Source::Generated { .. } => {
             Ok((load(source)?, None))
         }

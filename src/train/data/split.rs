@@ -1,18 +1,18 @@
 //! Parts of a data set: splits and folds.
 //!
-//! In: a table, fractions or a number of folds, a seed. Out: [`Parts`], lists of
+//! In: rows, fractions or a number of folds, a seed. Out: [`Parts`], lists of
 //! rows. Invariant: every row is in exactly one part (of a split; of one fold),
 //! rows of a part ascend (memory is read forwards; epochs are shuffled later).
 //! Which rows fall into which part is a function of (seed, data name, row count).
 
 use super::error::DataError;
 use super::random::{Stream, key};
-use super::table::{Column, Kind, Table, Values, as_class};
+use super::table::{Column, Kind, Values, as_class};
 
 /// Named lists of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Parts {
-    /// In the order of the fractions; an own test part comes last, as `test`.
+    /// In the order of the split; an own test part comes last, as `test`.
     pub parts: Vec<(String, Vec<u32>)>,
 }
 
@@ -23,25 +23,24 @@ impl Parts {
     }
 }
 
-/// Splits the rows by fractions, largest remainders rounding up. A test part that
-/// the source sets aside stays `test`, and the fractions are of the other rows.
-/// No fractions: everything else is `train`. With `stratify` every class (or
-/// distinct value) keeps its proportion in every part, again to one row.
+/// Splits rows by fractions, largest remainders rounding up. No fractions: all are `train`. With `stratify` every class
+/// (or distinct value) keeps its proportion in every part, again to one row.
 ///
 /// # Errors
 /// Fractions that are negative, not finite or do not sum to 1 (within 1e-6), a
-/// part twice, `test` for a set that has its own, a `stratify` column that
-/// cannot be classes, a part that would be empty although its fraction is not 0.
-pub fn split(
-    table: &Table,
+/// part twice, a `stratify` column that cannot be classes, a part that would be
+/// empty although its fraction is not 0.
+pub fn split_rows(
+    name: &str,
+    rows: &[u32],
     fractions: &[(&str, f64)],
     seed: u64,
     stratify: Option<&Column>,
 ) -> Result<Parts, DataError> {
     let fractions = if fractions.is_empty() { &[("train", 1.0)] } else { fractions };
-    check(table, fractions)?;
+    check(fractions)?;
     let mut lists: Vec<Vec<u32>> = vec![Vec::new(); fractions.len()];
-    for group in groups(table, stratify, key(seed, &table.name))? {
+    for group in groups(rows, stratify, key(seed, name))? {
         let mut rest = group.as_slice();
         for (list, count) in lists.iter_mut().zip(apportion(group.len(), fractions)) {
             let (own, others) = rest.split_at(count);
@@ -50,32 +49,33 @@ pub fn split(
         }
     }
     let mut parts = Vec::new();
-    for ((name, fraction), mut list) in fractions.iter().zip(lists) {
+    for ((part, fraction), mut list) in fractions.iter().zip(lists) {
         if list.is_empty() && *fraction > 0.0 {
-            let message = format!("part {name} = {fraction} of {} would have no rows", table.name);
+            let message = format!("part {part} = {fraction} of {name} would have no rows");
             return Err(DataError::new(message).help("take a larger fraction, or more data"));
         }
         list.sort_unstable();
-        parts.push((name.to_string(), list));
-    }
-    if let Some(test) = &table.own_test {
-        parts.push(("test".to_string(), (test.start as u32..test.end as u32).collect()));
+        parts.push((part.to_string(), list));
     }
     Ok(Parts { parts })
 }
 
-/// `count` sets with parts `train` and `val`; every row is in `val` of exactly one
-/// of them. An own test part is in none, but is listed as `test`.
+/// Deals rows out to `count` sets with parts `train` and `val`; every row is in `val` of exactly one of them.
 ///
 /// # Errors
 /// Fewer than 2 folds, more folds than rows, a `stratify` column that cannot be classes.
-pub fn folds(table: &Table, count: usize, seed: u64, stratify: Option<&Column>) -> Result<Vec<Parts>, DataError> {
-    let groups = groups(table, stratify, key(seed, &table.name))?;
-    let rows: Vec<u32> = groups.into_iter().flatten().collect();
+pub fn deal(
+    name: &str,
+    rows: &[u32],
+    count: usize,
+    seed: u64,
+    stratify: Option<&Column>,
+) -> Result<Vec<Parts>, DataError> {
     if count < 2 || count > rows.len() {
         let message = format!("{count} folds of {} rows: the number must be from 2 to the number of rows", rows.len());
         return Err(DataError::new(message));
     }
+    let rows: Vec<u32> = groups(rows, stratify, key(seed, name))?.into_iter().flatten().collect();
     let fold = |held_out: usize| {
         // Dealing the groups out like cards keeps proportions, to one row for each class.
         let (mut train, mut val) = (Vec::new(), Vec::new());
@@ -84,26 +84,18 @@ pub fn folds(table: &Table, count: usize, seed: u64, stratify: Option<&Column>) 
         }
         train.sort_unstable();
         val.sort_unstable();
-        let mut parts = vec![("train".to_string(), train), ("val".to_string(), val)];
-        if let Some(test) = &table.own_test {
-            parts.push(("test".to_string(), (test.start as u32..test.end as u32).collect()));
-        }
-        Parts { parts }
+        Parts { parts: vec![("train".to_string(), train), ("val".to_string(), val)] }
     };
     Ok((0..count).map(fold).collect())
 }
 
-fn check(table: &Table, fractions: &[(&str, f64)]) -> Result<(), DataError> {
+fn check(fractions: &[(&str, f64)]) -> Result<(), DataError> {
     for (index, (name, fraction)) in fractions.iter().enumerate() {
         if !(0.0..=1.0).contains(fraction) {
             return Err(DataError::new(format!("part {name} = {fraction}: a fraction is from 0 to 1")));
         }
         if fractions[..index].iter().any(|(earlier, _)| earlier == name) {
             return Err(DataError::new(format!("part {name} is given twice")));
-        }
-        if *name == "test" && table.own_test.is_some() {
-            return Err(DataError::new(format!("{} has its own test part", table.name))
-                .help("leave test out; the fractions are of the other rows"));
         }
     }
     let sum: f64 = fractions.iter().map(|(_, fraction)| fraction).sum();
@@ -113,24 +105,22 @@ fn check(table: &Table, fractions: &[(&str, f64)]) -> Result<(), DataError> {
     Ok(())
 }
 
-/// The rows outside the own test part: one shuffled list, or one for each class.
-fn groups(table: &Table, stratify: Option<&Column>, key: u64) -> Result<Vec<Vec<u32>>, DataError> {
-    let own_test = table.own_test.clone().unwrap_or(0..0);
-    let mut rows: Vec<u32> = (0..table.rows).filter(|row| !own_test.contains(row)).map(|row| row as u32).collect();
+/// The rows in one shuffled list, or in one for each class.
+fn groups(rows: &[u32], stratify: Option<&Column>, key: u64) -> Result<Vec<Vec<u32>>, DataError> {
+    let mut rows = rows.to_vec();
     Stream::new(key, 0).shuffle(&mut rows);
     let Some(column) = stratify else { return Ok(vec![rows]) };
-    if column.rows() != table.rows {
-        let message = format!("{} rows, but the data set has {}", column.rows(), table.rows);
-        return Err(DataError::new(message).column(&column.name));
-    }
     let classes = as_class(column)?;
     let (Kind::Class { count, .. }, Values::I32(values)) = (&classes.kind, &classes.values) else {
         return Err(DataError::new("only a column of classes can be stratified by").column(&column.name));
     };
     let mut groups = vec![Vec::new(); *count];
     for row in rows {
-        let class = values[row as usize] as usize;
-        groups.get_mut(class).expect("a class is below the count of its column").push(row);
+        let class = values.get(row as usize).and_then(|&class| usize::try_from(class).ok());
+        match class.and_then(|class| groups.get_mut(class)) {
+            Some(group) => group.push(row),
+            None => return Err(column.cell_error(row as usize, "this row has no class to be stratified by")),
+        }
     }
     Ok(groups)
 }

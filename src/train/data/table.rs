@@ -7,7 +7,8 @@
 
 use super::error::DataError;
 use super::windows::Windows;
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -125,13 +126,14 @@ impl Column {
         }
     }
 
-    /// That no row lacks its value; to be asked of every column that is used unfilled.
+    /// That none of the rows that are `there` lacks its value; to be asked of every column that is used unfilled.
     ///
     /// # Errors
     /// Names the first empty cell and how many there are.
-    pub fn require_complete(&self) -> Result<(), DataError> {
-        let Some(&row) = self.missing.first() else { return Ok(()) };
-        let message = match self.missing.len() {
+    pub fn require_complete(&self, there: &[bool]) -> Result<(), DataError> {
+        let gap = |row: &&u32| there.get(**row as usize).is_none_or(|there| *there);
+        let Some(&row) = self.missing.iter().find(gap) else { return Ok(()) };
+        let message = match self.missing.iter().filter(gap).count() {
             1 => "this cell is empty".to_string(),
             count => format!("this cell is empty, and {} more of this column are", count - 1),
         };
@@ -139,18 +141,29 @@ impl Column {
         Err(self.cell_error(row as usize, message).help(format!("fill the gaps: {} |> {filler}", self.name)))
     }
 
-    /// That the column can be used as numbers.
+    /// That the column can be used as numbers, gaps aside.
     ///
     /// # Errors
-    /// Names the first cell that is not a number, or the first empty one.
+    /// Names the first cell that is not a number.
     pub fn require_numbers(&self) -> Result<(), DataError> {
         match (&self.kind, &self.values) {
             (Kind::Class { .. }, _) => Err(DataError::new("classes are not numbers")
                 .column(&self.name)
                 .help(format!("make numbers of them: {} |> one_hot", self.name))),
-            (_, Values::Text(texts)) => Err(self.not_numbers(texts)),
-            (_, Values::F32(_) | Values::U8 { .. } | Values::I32(_) | Values::Windows(_)) => self.require_complete(),
+            (_, Values::Text(texts)) if texts.iter().any(|text| !text.is_empty()) => Err(self.not_numbers(texts)),
+            (_, Values::Text(_) | Values::F32(_) | Values::U8 { .. } | Values::I32(_) | Values::Windows(_)) => Ok(()),
         }
+    }
+
+    /// Whether its values are numbers as compiled code reads them.
+    pub fn is_plain_numbers(&self) -> bool {
+        self.kind == Kind::Number && !matches!(self.values, Values::Text(_))
+    }
+
+    /// Moves the values out.
+    pub fn take(&mut self) -> Column {
+        let values = std::mem::replace(&mut self.values, Values::F32(Vec::new()));
+        Column { values, ..self.clone_frame() }
     }
 
     fn not_numbers(&self, texts: &[String]) -> DataError {
@@ -258,26 +271,87 @@ pub fn as_class(column: &Column) -> Result<Column, DataError> {
     if let Kind::Class { .. } = column.kind {
         return Ok(column.clone());
     }
-    column.require_complete()?;
-    let names = class_names(column)?;
-    let numbers = match &column.values {
-        Values::Text(texts) => texts.iter().map(|text| names.binary_search(text).ok()).collect(),
-        Values::F32(values) => {
-            let distinct: Vec<i32> = distinct_whole(column, values)?.into_iter().collect();
-            values.iter().map(|&value| distinct.binary_search(&(value as i32)).ok()).collect()
+    column.require_complete(&[])?;
+    numbered(column, &class_names(column)?)
+}
+
+/// The column as numbers of these classes; a gap is -1.
+///
+/// # Errors
+/// A cell that is none of them.
+pub fn numbered(column: &Column, names: &[String]) -> Result<Column, DataError> {
+    if let Kind::Class { names: own, .. } = &column.kind
+        && own == names
+    {
+        return Ok(column.clone());
+    }
+    let places: HashMap<&str, i32> = names.iter().map(String::as_str).zip(0..).collect();
+    let text = |row: usize| -> Option<Cow<'_, str>> {
+        match (&column.values, &column.kind) {
+            (Values::Text(texts), _) => Some(texts[row].as_str().into()).filter(|text: &Cow<'_, str>| !text.is_empty()),
+            (Values::F32(values), _) => Some(values[row].to_string().into()).filter(|_| !values[row].is_nan()),
+            (Values::I32(values), Kind::Class { names, .. }) => {
+                usize::try_from(values[row]).ok().and_then(|class| names.get(class)).map(|name| name.as_str().into())
+            }
+            (Values::I32(values), _) => Some(values[row].to_string().into()),
+            (Values::U8 { .. } | Values::Windows(_), _) => None,
         }
-        Values::U8 { .. } | Values::I32(_) | Values::Windows(_) => Vec::new(),
     };
-    let numbers: Vec<i32> = numbers.into_iter().flatten().map(|index: usize| index as i32).collect();
-    let kind = Kind::Class { count: names.len(), names };
+    if matches!(column.values, Values::U8 { .. } | Values::Windows(_)) || !column.shape.is_empty() {
+        return Err(DataError::new("its classes are others than those it is to have").column(&column.name));
+    }
+    let mut numbers = Vec::with_capacity(column.rows());
+    for row in 0..column.rows() {
+        numbers.push(match text(row) {
+            None => -1,
+            Some(text) => match places.get(text.as_ref()) {
+                Some(place) => *place,
+                None => return Err(unknown_class(column, row, &text, names)),
+            },
+        });
+    }
+    let kind = Kind::Class { count: names.len(), names: names.to_vec() };
     Ok(Column { kind, values: Values::I32(numbers), ..column.clone_frame() })
 }
 
-/// The columns side by side as `f32[N, D]`, called `input`; a tensor column
-/// contributes its values in row-major order.
+fn unknown_class(column: &Column, row: usize, text: &str, names: &[String]) -> DataError {
+    const MOST: usize = 20;
+    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
+    let rest = if names.len() > MOST { ", ..." } else { "" };
+    column
+        .cell_error(row, format!("{text:?} is not a known category"))
+        .help(format!("known are {}{rest}", shown.join(", ")))
+}
+
+/// The column as numbers; one of nothing but gaps is all NaN.
 ///
 /// # Errors
-/// A column that is not complete numbers, or lengths that differ.
+/// A cell that is not a number.
+pub fn as_numbers(column: &Column) -> Result<Column, DataError> {
+    column.require_numbers()?;
+    Ok(match &column.values {
+        Values::Text(texts) => {
+            Column { kind: Kind::Number, values: Values::F32(vec![f32::NAN; texts.len()]), ..column.clone_frame() }
+        }
+        Values::F32(_) | Values::U8 { .. } | Values::I32(_) | Values::Windows(_) => column.clone(),
+    })
+}
+
+/// The column as texts, to be shown.
+pub fn as_texts(column: &Column) -> Column {
+    let texts = match &column.values {
+        Values::Text(texts) => texts.clone(),
+        Values::F32(values) => values.iter().map(f32::to_string).collect(),
+        Values::U8 { .. } | Values::I32(_) | Values::Windows(_) => vec![String::new(); column.rows()],
+    };
+    Column { kind: Kind::Text, values: Values::Text(texts), ..column.clone_frame() }
+}
+
+/// The columns side by side as `f32[N, D]`, called `input`; a tensor column
+/// contributes its values in row-major order, a gap is NaN.
+///
+/// # Errors
+/// A column that is not of numbers, or lengths that differ.
 pub fn join(columns: &[&Column]) -> Result<Column, DataError> {
     let Some(first) = columns.first() else { return Err(DataError::new("there is no column to join")) };
     let rows = first.rows();
@@ -309,7 +383,8 @@ fn copy_numbers(values: &Values, row: usize, size: usize, out: &mut [f32]) {
         }
         Values::I32(values) => out.iter_mut().zip(&values[range]).for_each(|(out, &value)| *out = value as f32),
         Values::Windows(windows) => windows.copy_numbers(row, out),
-        Values::Text(_) => unreachable!("require_numbers refuses texts"),
+        // All of its cells are empty, or it would have been refused.
+        Values::Text(_) => out.fill(f32::NAN),
     }
 }
 

@@ -111,7 +111,7 @@ pub const GENERATORS: &[Generator] = &[
     Generator {
         name: "digits",
         about: "drawn digits, 28 x 28",
-        parameters: &[rows(10_000.0), real("noise", 1.0, 0.0, 10.0), SEED],
+        parameters: &[rows(10_000.0), real("noise", 1.0, 0.0, 10.0), SEED, count("test", 0.0, 0.0, 10_000_000.0)],
     },
 ];
 
@@ -157,6 +157,22 @@ impl Arguments {
     pub(super) fn at_most(&self, most: usize) -> Self {
         let mut values = self.values.clone();
         values[0] = values[0].min(most as f64);
+        Arguments { generator: self.generator, values }
+    }
+
+    /// Rows beyond `n` that are the set's own test part.
+    pub(super) fn test_rows(&self) -> usize {
+        if self.generator.parameters.iter().any(|parameter| parameter.name == "test") {
+            self.get("test") as usize
+        } else {
+            0
+        }
+    }
+
+    /// The same with the rows of its own test part among the others.
+    pub(super) fn with_test_rows(&self) -> Self {
+        let mut values = self.values.clone();
+        values[0] += self.test_rows() as f64;
         Arguments { generator: self.generator, values }
     }
 

@@ -8,8 +8,8 @@
 //!
 //! Invariant: when in doubt a value belongs to the rest, which is always right.
 
-use crate::check::dims::{AtomId, Dim};
-use crate::check::typed::{Kind, Loop, Node, NodeId, Program, Train};
+use super::dims::{AtomId, Dim};
+use super::typed::{Kind, Loop, Node, NodeId, Program, Train};
 use crate::ir::{Face, Op, Window};
 
 /// Where an evaluation is cut.
@@ -35,6 +35,12 @@ enum Rows {
 /// Where `outputs` are cut when a whole part with open size `rows` is at hand.
 pub fn split(program: &Program, outputs: &[NodeId], rows: AtomId) -> Split {
     cut(program, outputs, rows, &[])
+}
+
+/// Whether each row of a value, along its first axis, depends on the same row of the columns alone.
+pub fn is_row_wise(program: &Program, value: NodeId, rows: AtomId) -> bool {
+    let cut = cut(program, &[value], rows, &[]);
+    cut.fronts == [value] && cut.axes == [0]
 }
 
 /// Where the figures of a phase are cut that are followed on its own steps: as [`split`], but what the objective
