@@ -191,6 +191,10 @@ fn every_real_program_runs_in_full() {
         let (started, before) = (Instant::now(), children_seconds());
         let mut command = Command::new(env!("CARGO_BIN_EXE_nnc"));
         command.arg("run").arg(&path).args(["--threads", "2", "--out"]).arg(&out);
+        // An example is switched to real data by the constants of `# Real: name = value, ...`.
+        let real = text.lines().find_map(|line| line.strip_prefix("# Real: ")).unwrap_or_default();
+        let set = real.split(',').filter(|part| !part.is_empty()).map(|part| part.replace(' ', ""));
+        command.args(set.flat_map(|set| ["--set".to_string(), set]));
         let ran = command.output().expect("the program starts");
         let (wall, taken) = (started.elapsed().as_secs_f64(), children_seconds() - before);
         let printed = String::from_utf8_lossy(&ran.stdout);
