@@ -285,11 +285,12 @@ impl Checker<'_> {
                 if at < 0 { dim.add(&Dim::number(at)).ok()? } else { Dim::number(at) }
             }
         };
-        let (place, size) = (self.program.atoms.resolve(&at).as_number(), self.program.atoms.resolve(dim).as_number());
+        let (place, size) = (self.number_at_hand(&at), self.number_at_hand(dim));
         if let (Some(place), Some(size)) = (place, size)
             && (place < 0 || place > size || inside && place == size)
         {
-            let shown = self.program.atoms.show_full(dim);
+            let open = self.program.atoms.resolve(dim).as_number().is_none();
+            let shown = if open { size.to_string() } else { self.program.atoms.show_full(dim) };
             self.error(
                 Code::E0307,
                 format!("index {} is outside of an axis of {shown}", self.sources.text(span)),
@@ -298,6 +299,16 @@ impl Checker<'_> {
             return None;
         }
         Some(at)
+    }
+
+    /// A dim in numbers; `on part` knows how many rows are at hand.
+    fn number_at_hand(&mut self, dim: &Dim) -> Option<i64> {
+        if let Some(number) = self.program.atoms.resolve(dim).as_number() {
+            return Some(number);
+        }
+        let part = self.phase.part.clone().filter(|part| !self.blind.contains(&part.data))?;
+        let (atom, rows) = (self.program.data[part.data.index()].at_hand, self.part_rows(&part) as i64);
+        self.program.atoms.resolve_with(dim, &|open| (open == atom).then_some(rows)).as_number()
     }
 }
 

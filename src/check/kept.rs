@@ -183,6 +183,7 @@ impl Checker<'_> {
         };
         let rows = self.program.data[part.data.index()].at_hand;
         self.phase.data = Some(part.data);
+        self.phase.part = Some(part.clone());
         self.phase.rows = Some(super::dims::Dim::atom(rows));
         self.frame_mut().dims.push(("B".to_string(), super::dims::Dim::atom(rows)));
         Some((part, rows))
@@ -192,6 +193,7 @@ impl Checker<'_> {
     pub(super) fn leave_part(&mut self) {
         self.frame_mut().dims.retain(|(name, _)| name != "B");
         self.phase.data = None;
+        self.phase.part = None;
         self.phase.rows = None;
     }
 }

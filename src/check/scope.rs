@@ -119,6 +119,8 @@ pub struct Phase {
     pub epoch_end: bool,
     /// The part that an `evaluate` in this statement takes its rows from.
     pub evaluated: Option<(super::typed::Part, super::dims::AtomId)>,
+    /// The part whose rows are at hand as a whole: of an `on`.
+    pub part: Option<super::typed::Part>,
     /// The number of the update at hand, from 1, once an optimiser has asked.
     pub turn: Option<NodeId>,
     /// Slots whose new value is in error.
