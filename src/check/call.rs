@@ -12,7 +12,7 @@ use super::typed::NodeId;
 use super::value::{DefId, DefKind, Instance, InstanceId, Rule, SlotValue, Tensor, Value};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::source::Span;
-use crate::syntax::ast::{Arg, CallArg, Expr, ExprKind, Name, Stmt, StmtKind};
+use crate::syntax::ast::{Arg, CallArg, Definition, Expr, ExprKind, Name, Stmt, StmtKind};
 
 /// An evaluated argument: its name if given, its value, its place.
 pub(super) type Given = (Option<Name>, Value, Span);
@@ -590,9 +590,14 @@ impl Checker<'_> {
     /// A `fn` inside a body: a local name for a definition.
     pub(super) fn local_fn(&mut self, stmt: &Stmt) {
         if let StmtKind::Fn(definition) = &stmt.kind {
-            let file = self.frame().file;
-            let id = self.add_definition(DefKind::Fn, definition, file);
-            self.bind(&definition.name.text, Value::Def(id), definition.name.span);
+            self.bind_definition(DefKind::Fn, definition);
         }
+    }
+
+    /// Binds a definition that stands in a body.
+    pub(super) fn bind_definition(&mut self, kind: DefKind, definition: &Definition) {
+        let file = self.frame().file;
+        let id = self.add_definition(kind, definition, file);
+        self.bind(&definition.name.text, Value::Def(id), definition.name.span);
     }
 }

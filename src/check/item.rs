@@ -306,11 +306,11 @@ impl Checker<'_> {
             last.counters.clear();
         }
         match &stmt.kind {
-            StmtKind::Const(_)
-            | StmtKind::Import { .. }
-            | StmtKind::Fn(_)
-            | StmtKind::Layer(_)
-            | StmtKind::Optimizer(_) => {}
+            StmtKind::Const(_) | StmtKind::Import { .. } => {}
+            // Those of the file itself are there before its first statement; a turn of a `for` has its own.
+            StmtKind::Fn(definition) => self.turn_definition(DefKind::Fn, definition),
+            StmtKind::Layer(definition) => self.turn_definition(DefKind::Layer, definition),
+            StmtKind::Optimizer(definition) => self.turn_definition(DefKind::Optimizer, definition),
             StmtKind::Model(definition) => self.model(definition),
             StmtKind::Data { name, source, like, body } => {
                 self.only_once(name);
@@ -426,6 +426,13 @@ impl Checker<'_> {
         if let Some(value) = &block.value {
             self.statement += 1;
             self.file_expr(value);
+        }
+    }
+
+    /// A definition in a `for` of the file.
+    fn turn_definition(&mut self, kind: DefKind, definition: &ast::Definition) {
+        if !self.turns.is_empty() {
+            self.bind_definition(kind, definition);
         }
     }
 
