@@ -286,6 +286,54 @@ fn code_does_not_grow_with_the_turns_and_memory_only_with_what_is_kept() {
     }
 }
 
+/// A running product of sums, of `n` at once.
+fn running(n: usize, turns: usize, reverse: bool) -> Maker {
+    let o = Origin::default();
+    let shape: &[usize] = if n == 0 { &[] } else { &[n] };
+    let mut body = Body::new();
+    let (s, x) = (body.float(shape), body.float(shape));
+    let sum = body.graph.add(s, x, o);
+    let half = body.graph.full_like(s, 0.75, o);
+    let next = body.graph.mul(sum, half, o);
+    let scan = Arc::new(Scan { reverse, ..body.scan(turns, 1, 1, &[next, next, s]) });
+    let mut maker = Maker::new(n as u64);
+    let start = maker.float(shape, |k| k.uniform(-1.0, 1.0));
+    let walked: Vec<usize> = std::iter::once(turns).chain(shape.iter().copied()).collect();
+    let x = maker.float(&walked, |k| k.uniform(-1.0, 1.0));
+    results(&mut maker.graph, &scan, &[start, x]);
+    maker
+}
+
+#[test]
+fn short_turns_are_one_kernel() {
+    for n in [0, 1, 5, 32] {
+        for reverse in [false, true] {
+            for turns in [1, 2, 300] {
+                check(&format!("running {n}, {turns} turns, reverse {reverse}"), &running(n, turns, reverse), 1e-5);
+            }
+        }
+    }
+    let program = |turns| lowered("running", &running(0, turns, false).graph, Options::default());
+    let of_turns =
+        |program: &Program| program.kernels.iter().find(|kernel| kernel.name.starts_with("turns of")).cloned().unwrap();
+    let size = |turns| {
+        let program = program(turns);
+        assert!(program.loops.is_empty());
+        let mut kernel = of_turns(&program);
+        math::expand(&mut kernel);
+        jit::compile(&[kernel], &jit::Options::default()).unwrap().code_size(KernelId(0))
+    };
+    let (short, long) = (size(10), size(1000));
+    // A number of turns takes one byte or four in an instruction, and code ends at a multiple of 16.
+    assert!(long <= short + 16, "{short} and {long} bytes of code");
+}
+
+#[test]
+fn long_turns_stay_runs() {
+    let program = lowered("running", &running(100_000, 4, false).graph, Options::default());
+    assert_eq!(program.loops.len(), 1);
+}
+
 /// Kernels of the loop, and the time of a turn.
 #[test]
 fn a_turn_of_an_lstm_is_few_kernels() {

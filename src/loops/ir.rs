@@ -153,6 +153,18 @@ pub struct Cost {
     pub bytes: u64,
 }
 
+impl Cost {
+    /// Floating-point operations a nanosecond that the estimate assumes of one core.
+    const FLOPS_PER_NANOSECOND: u64 = 8;
+    /// Bytes a nanosecond that the estimate assumes of one core.
+    const BYTES_PER_NANOSECOND: u64 = 20;
+
+    /// Estimated nanoseconds on one core. Constants of the language, not of the machine.
+    pub fn nanoseconds(self) -> u64 {
+        (self.flops / Self::FLOPS_PER_NANOSECOND).max(self.bytes / Self::BYTES_PER_NANOSECOND)
+    }
+}
+
 /// The parallel axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Par {
@@ -222,7 +234,7 @@ pub enum Stmt {
 /// A loop.
 #[derive(Clone, Debug)]
 pub struct Loop {
-    /// `seq` or `vec`.
+    /// `seq`, `turn` or `vec`.
     pub kind: LoopKind,
     /// Its iterations.
     pub range: Range,
@@ -239,6 +251,9 @@ pub struct Loop {
 pub enum LoopKind {
     /// In order.
     Seq,
+    /// The turns of a scan, in order: what one leaves in a parameter the next finds there. Stays a loop however
+    /// few they are, so that code does not depend on their number. Outermost or in another one; not inside `vec`.
+    Turn,
     /// Iterations are independent but for tree reduces; executed several lanes at a time. May contain
     /// `seq` loops with chain reduces (lane-wise accumulators), no `vec` loop and no call. Not inside another `vec`.
     Vec,

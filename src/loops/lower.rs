@@ -11,7 +11,7 @@ use crate::ir::Graph;
 /// How a graph is lowered. The defaults are what runs; the others are oracles for tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Fuse; off: one kernel a node.
+    /// Fuse; off: one kernel a node, and turns of scans run by run.
     pub fuse: bool,
     /// Overlay temporaries and update in place; off: every value has its own memory.
     pub share_memory: bool,
@@ -37,5 +37,5 @@ pub fn lower(graph: &Graph, options: &Options) -> Result<Program, String> {
 /// As [`lower`].
 pub fn lower_with_report(graph: &Graph, options: &Options) -> Result<(Program, Report), String> {
     let draft = fuse(graph, options.fuse)?;
-    Ok(plan(draft, options.share_memory))
+    Ok(plan(draft, options.share_memory, options.fuse))
 }

@@ -3,6 +3,7 @@
 //! The loops IR is the bit-exact contract: nothing before emission looks at the
 //! machine, so width, threads and emitter cannot change a result.
 pub mod build;
+mod bundle;
 pub mod fuse;
 pub mod interpret;
 pub mod ir;
@@ -12,6 +13,7 @@ pub mod ops;
 pub mod parse;
 pub mod plan;
 pub mod print;
+mod rename;
 pub mod turns;
 pub mod verify;
 

@@ -13,11 +13,14 @@ use std::collections::{HashMap, HashSet};
 
 use crate::ir::Origin;
 use crate::loops::ir::{
-    Access, Affine, Arg, Buffer, BufferId, Cost, Kernel, KernelId, Mode, ParamId, Place, Program, Run, ScalarOp, Stmt,
+    Access, Affine, Arg, Buffer, BufferId, Cost, Kernel, KernelId, Mode, ParamId, Place, Program, Range, Run, ScalarOp,
+    Stmt, ValueId, VarId,
 };
 
 use super::build::KernelBuilder;
+use super::bundle::bundle;
 use super::fuse::{Carry, Draft};
+use super::rename::{Renaming, rename};
 
 /// What a program's memory is used for.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,7 +48,8 @@ struct Layout {
 }
 
 /// Gives places. With `share` off each temporary has its own, and nothing happens in place.
-pub fn plan(draft: Draft, share: bool) -> (Program, Report) {
+/// With `join` short turns become kernels.
+pub fn plan(draft: Draft, share: bool, join: bool) -> (Program, Report) {
     let Draft { program, writes, carries } = draft;
     let mut layout = Layout::new(program);
     layout.carry(carries, share);
@@ -60,6 +64,10 @@ pub fn plan(draft: Draft, share: bool) -> (Program, Report) {
     }
     if share {
         layout.update_in_place();
+    }
+    if join {
+        bundle(&mut layout.program);
+        layout.find_runs();
     }
     layout.drop_merged();
     let temporaries = layout.assign(share);
@@ -263,36 +271,31 @@ fn merge_params(kernel: &mut Kernel, gone: ParamId, left: ParamId) {
     let left = ParamId(left.0 - u32::from(left.0 > gone.0));
     let stays = &mut kernel.params[left.index()];
     (stays.mode, stays.len) = (Mode::InOut, stays.len.max(len));
-    let renamed = |param: ParamId| {
-        if param == gone { left } else { ParamId(param.0 - u32::from(param.0 > gone.0)) }
-    };
-    fn visit(body: &mut [Stmt], renamed: &dyn Fn(ParamId) -> ParamId) {
-        for stmt in body {
-            match stmt {
-                Stmt::Let { op: ScalarOp::Load(access), .. } | Stmt::Store { access, .. } => {
-                    access.param = renamed(access.param)
-                }
-                Stmt::Let { .. } => {}
-                Stmt::Loop(inner) => visit(&mut inner.body, renamed),
-                Stmt::Gemm(gemm) => {
-                    for matrix in [&mut gemm.a, &mut gemm.b, &mut gemm.c] {
-                        matrix.param = renamed(matrix.param);
-                    }
-                }
-                Stmt::Conv(conv) => {
-                    for param in [&mut conv.a.0, &mut conv.b.0, &mut conv.c] {
-                        *param = renamed(*param);
-                    }
-                }
-                Stmt::Fill(fill) => fill.param = renamed(fill.param),
-                Stmt::Sort(sort) => {
-                    sort.keys.param = renamed(sort.keys.param);
-                    sort.order.param = renamed(sort.order.param);
-                }
-            }
-        }
+    rename(&mut kernel.body, &Merged { gone, left });
+}
+
+/// One parameter taken for another.
+struct Merged {
+    gone: ParamId,
+    left: ParamId,
+}
+
+impl Renaming for Merged {
+    fn value(&self, value: ValueId) -> ValueId {
+        value
     }
-    visit(&mut kernel.body, &renamed);
+
+    fn var(&self, var: VarId) -> VarId {
+        var
+    }
+
+    fn place(&self, param: ParamId, _: &mut Affine) -> ParamId {
+        if param == self.gone { self.left } else { ParamId(param.0 - u32::from(param.0 > self.gone.0)) }
+    }
+
+    fn range(&self, range: Range) -> Range {
+        range
+    }
 }
 
 /// What a kernel does to one parameter, in program order.

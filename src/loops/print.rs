@@ -135,6 +135,7 @@ impl Printer<'_> {
     fn nest(&mut self, nest: &Loop) {
         let kind = match nest.kind {
             LoopKind::Seq => "seq",
+            LoopKind::Turn => "turn",
             LoopKind::Vec => "vec",
         };
         self.line(&format!("{kind} {} in {}", nest.var, range(nest.range)), None);

@@ -17,12 +17,8 @@ use super::pool::Pool;
 use crate::ir::DType;
 use crate::kernels;
 use crate::kernels::abi::{Ctx, KernelFn, PACK_BYTES, SCRATCH_BYTES};
-use crate::loops::ir::{Arg, Buffer, BufferId, Cost, Kernel, Mode, Place, Program};
+use crate::loops::ir::{Arg, Buffer, BufferId, Kernel, Mode, Place, Program};
 
-/// Floating-point operations a nanosecond that the estimate assumes of one core.
-const FLOPS_PER_NANOSECOND: u64 = 8;
-/// Bytes a nanosecond that the estimate assumes of one core.
-const BYTES_PER_NANOSECOND: u64 = 20;
 /// Estimated nanoseconds from which a run is spread over threads.
 const WORTH_SPREADING: u64 = 8_000;
 
@@ -118,11 +114,6 @@ pub struct NonFinite<'a> {
     pub element: usize,
     /// The value.
     pub value: f32,
-}
-
-/// Estimated nanoseconds on one core. Constants of the language, not of the machine.
-pub fn estimate(cost: Cost) -> u64 {
-    (cost.flops / FLOPS_PER_NANOSECOND).max(cost.bytes / BYTES_PER_NANOSECOND)
 }
 
 impl Machine {
@@ -407,7 +398,7 @@ impl Region<'_> {
 fn chunks(kernel: &Kernel, threads: usize) -> usize {
     let Some(par) = kernel.par else { return 0 };
     let chunks = par.extent.div_ceil(par.by.max(1)) as usize;
-    if threads < 2 || chunks < 2 || par.by == 0 || estimate(kernel.cost) < WORTH_SPREADING { 0 } else { chunks }
+    if threads < 2 || chunks < 2 || par.by == 0 || kernel.cost.nanoseconds() < WORTH_SPREADING { 0 } else { chunks }
 }
 
 /// A context for each thread, the memory they point to, and the fault flag.

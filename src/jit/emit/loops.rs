@@ -34,6 +34,8 @@ impl Emitter<'_, '_> {
                 let span = Span { start: self.lo, end: self.hi, step: 1, runs: false };
                 self.seq_dynamic(looped, span, ordinal)
             }
+            (LoopKind::Turn, Range::Count(count)) => self.turns(looped, count, ordinal),
+            (LoopKind::Turn, Range::Panel) => Err(self.unsupported("turns over the panel")),
             (LoopKind::Vec, Range::Count(count)) => self.vec_counted(looped, count, ordinal),
             (LoopKind::Vec, Range::Panel) => self.vec_panel(looped, ordinal),
         };
@@ -257,7 +259,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A loop of Cranelift blocks; `body` gets the variable and what is carried, and gives what is carried on.
-    fn repeat(
+    pub(super) fn repeat(
         &mut self,
         span: Span,
         start: &[Value],
@@ -306,7 +308,7 @@ impl Emitter<'_, '_> {
         self.builder.ins().brif(condition, head, &staying, exit, &leaving);
     }
 
-    fn constant_span(&mut self, start: i64, end: i64, step: i64) -> Span {
+    pub(super) fn constant_span(&mut self, start: i64, end: i64, step: i64) -> Span {
         let runs = start < end;
         let start = self.builder.ins().iconst(types::I64, start);
         let end = self.builder.ins().iconst(types::I64, end);
@@ -319,7 +321,7 @@ impl Emitter<'_, '_> {
         self.loaded.clear();
     }
 
-    fn bind(&mut self, var: VarId, bound: Bound) {
+    pub(super) fn bind(&mut self, var: VarId, bound: Bound) {
         self.vars[var.index()] = Some(bound);
     }
 

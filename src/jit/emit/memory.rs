@@ -37,6 +37,10 @@ enum Condition {
 impl Emitter<'_, '_> {
     /// `value = load access`
     pub(super) fn load(&mut self, value: ValueId, access: &Access) -> Result<(), JitError> {
+        if let Some(scalar) = self.handed.get(&value) {
+            self.define_uniform(value, *scalar);
+            return Ok(());
+        }
         let dtype = self.dtype(value);
         self.store_half_of(access.param);
         let Some(strip) = self.strip else {
@@ -182,7 +186,7 @@ impl Emitter<'_, '_> {
 
     /// One element. What is only read, and was already loaded in this block, is not loaded again: the elements
     /// of a scalar tail share their uniform operands.
-    fn load_lane(&mut self, dtype: DType, access: &Access, lane: usize) -> Value {
+    pub(super) fn load_lane(&mut self, dtype: DType, access: &Access, lane: usize) -> Value {
         let condition = self.inside(&access.guards, lane);
         let read_only = self.kernel.params[access.param.index()].mode == Mode::In;
         if !read_only || access.indirect.is_some() || !matches!(condition, Condition::Known(true)) {

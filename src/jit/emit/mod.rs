@@ -17,6 +17,7 @@ mod memory;
 mod pairs;
 mod reduce;
 mod scalar;
+mod turns;
 mod walk;
 
 use std::collections::HashMap;
@@ -100,6 +101,8 @@ struct Emitter<'a, 'f> {
     values: Vec<Option<Operand>>,
     /// Values that some `vec` loop reads: their splat is made where they are defined.
     splatted: Vec<bool>,
+    /// What loads of the open `turn` loops give: scalars that the turn before has handed on.
+    handed: HashMap<ValueId, Value>,
     vars: Vec<Option<Bound>>,
     addresses: HashMap<AddressKey, Value>,
     /// Elements of read-only parameters that the current block has loaded: dynamic part and constant index.
@@ -126,6 +129,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             params: vec![arguments[0]],
             values: vec![None; kernel.values.len()],
             splatted: walk::read_by_vec_loops(kernel),
+            handed: HashMap::new(),
             vars: vec![None; kernel.vars as usize],
             addresses: HashMap::new(),
             loaded: HashMap::new(),

@@ -22,6 +22,7 @@ pub(super) fn unrolled_size(statements: &[Stmt]) -> Option<u64> {
                 let Range::Count(count) = looped.range else { return None };
                 let turns = match looped.kind {
                     LoopKind::Seq => count,
+                    LoopKind::Turn => return None,
                     LoopKind::Vec => count / 4 + count % 4,
                 };
                 turns.saturating_mul(unrolled_size(&looped.body)? + looped.reduces.len() as u64)

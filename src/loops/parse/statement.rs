@@ -25,6 +25,8 @@ pub(super) fn body(
             reduces.push(reduce(kernel, &mut cursor)?);
         } else if cursor.accept("seq ") {
             body.push(nest(kernel, lines, depth, LoopKind::Seq, &mut cursor)?);
+        } else if cursor.accept("turn ") {
+            body.push(nest(kernel, lines, depth, LoopKind::Turn, &mut cursor)?);
         } else if cursor.accept("vec ") {
             body.push(nest(kernel, lines, depth, LoopKind::Vec, &mut cursor)?);
         } else {

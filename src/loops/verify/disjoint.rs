@@ -7,7 +7,9 @@
 //! only if f·(v - w) and the difference of their low parts cancel, up to
 //! multiples of M. So it suffices that the difference, moved by any of these,
 //! either is smaller than f or lies beyond all that f·(v - w) can reach: the
-//! parts of a concatenation lie beyond each other.
+//! parts of a concatenation lie beyond each other. Accesses that move otherwise
+//! than each other, or not at all, must lie apart as wholes: one row is read
+//! while the next is written.
 
 use super::access::Interval;
 use crate::loops::ir::VarId;
@@ -15,6 +17,8 @@ use crate::loops::ir::VarId;
 /// One access to a parameter inside the loop: `factor·v + Σ terms + offset`.
 #[derive(Clone, Debug)]
 pub(super) struct Touch {
+    /// Two reads may meet.
+    pub(super) write: bool,
     pub(super) factor: i64,
     pub(super) offset: i128,
     /// Factor and greatest value of each other variable; equal for all iterations of v or not, both is covered.
@@ -23,19 +27,31 @@ pub(super) struct Touch {
     pub(super) fixed: Vec<(VarId, i64)>,
 }
 
-/// Whether no two of `count` iterations touch the same element.
+/// Whether no two of `count` iterations touch the same element, unless both read it.
 pub(super) fn disjoint(touches: &[Touch], count: i128) -> bool {
-    let Some(first) = touches.first() else { return true };
-    let f = i128::from(first.factor).abs();
-    if count <= 1 {
-        return true;
+    let pairs = touches.iter().enumerate().flat_map(|(at, a)| touches[at..].iter().map(move |b| (a, b)));
+    count <= 1 || pairs.filter(|(a, b)| a.write || b.write).all(|(a, b)| a.never_meets(b, count))
+}
+
+impl Touch {
+    fn never_meets(&self, other: &Touch, count: i128) -> bool {
+        let f = i128::from(self.factor).abs();
+        let alike = f > 0 && self.factor == other.factor;
+        let parts = |touch: &Touch| Parts::of(touch, f * count);
+        self.fixed == other.fixed
+            && (self.is_beyond(other, count) || alike && parts(self).never_meets(&parts(other), f, count))
     }
-    if f == 0 || touches.iter().any(|touch| touch.factor != first.factor || touch.fixed != first.fixed) {
-        return false;
+
+    /// Whether all that one touches lies before all that the other does.
+    fn is_beyond(&self, other: &Touch, count: i128) -> bool {
+        let all = |touch: &Touch| {
+            let start = Interval { low: touch.offset, high: touch.offset };
+            let terms = touch.terms.iter().map(|&(factor, last)| Interval::multiple(factor, last));
+            terms.fold(start.plus(Interval::multiple(touch.factor, count - 1)), Interval::plus)
+        };
+        let (a, b) = (all(self), all(other));
+        a.high < b.low || b.high < a.low
     }
-    let parts: Vec<Parts> = touches.iter().map(|touch| Parts::of(touch, f * count)).collect();
-    let pairs = parts.iter().enumerate().flat_map(|(at, a)| parts[at..].iter().map(move |b| (a, b)));
-    pairs.into_iter().all(|(a, b)| a.never_meets(b, f, count))
 }
 
 /// The parts of an element number besides f·v.
@@ -85,7 +101,17 @@ mod tests {
     use super::*;
 
     fn touch(factor: i64, offset: i128, terms: &[(i64, i128)]) -> Touch {
-        Touch { factor, offset, terms: terms.to_vec(), fixed: Vec::new() }
+        Touch { write: true, factor, offset, terms: terms.to_vec(), fixed: Vec::new() }
+    }
+
+    #[test]
+    fn a_row_may_be_read_while_the_next_is_written() {
+        let read = |offset, last| Touch { write: false, ..touch(0, offset, &[(1, last)]) };
+        assert!(disjoint(&[read(0, 5), read(2, 5), touch(1, 8, &[])], 6));
+        assert!(!disjoint(&[read(0, 5), read(2, 6), touch(1, 8, &[])], 6));
+        assert!(!disjoint(&[touch(0, 0, &[])], 2));
+        let of_another_turn = Touch { fixed: vec![(VarId(0), 6)], ..read(0, 5) };
+        assert!(!disjoint(&[of_another_turn, touch(1, 8, &[])], 6));
     }
 
     #[test]

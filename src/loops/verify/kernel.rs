@@ -41,12 +41,8 @@ struct Open {
     count: u64,
 }
 
-/// What is done to a parameter by the iterations of one loop.
-#[derive(Default)]
-struct Use {
-    touches: Vec<Touch>,
-    written: bool,
-}
+/// What is done to each parameter by the iterations of one loop.
+type Uses = BTreeMap<ParamId, Vec<Touch>>;
 
 struct Walk<'a> {
     kernel: &'a Kernel,
@@ -55,9 +51,9 @@ struct Walk<'a> {
     used_vars: Vec<bool>,
     open: Vec<Open>,
     /// Uses of parameters by iterations of the parallel axis.
-    panel: BTreeMap<ParamId, Use>,
+    panel: Uses,
     /// Uses by the lanes of the open `vec` loop.
-    lanes: Option<BTreeMap<ParamId, Use>>,
+    lanes: Option<Uses>,
 }
 
 impl Walk<'_> {
@@ -223,11 +219,9 @@ impl Walk<'_> {
         let mode = self.kernel.params[param.index()].mode;
         let lane = self.open.iter().position(|open| open.kind == LoopKind::Vec);
         let panel = self.open.iter().position(|open| open.range == Range::Panel);
-        let lane_touch = lane.map(|at| self.touch(at, index, more));
+        let lane_touch = lane.map(|at| self.touch(at, index, more, write));
         if let (Some(lanes), Some(touch)) = (&mut self.lanes, lane_touch) {
-            let usage = lanes.entry(param).or_default();
-            usage.touches.push(touch);
-            usage.written |= write;
+            lanes.entry(param).or_default().push(touch);
         }
         if mode == Mode::In || matches!(mode, Mode::Scratch { .. }) || self.kernel.par.is_none() {
             return Ok(());
@@ -235,22 +229,20 @@ impl Walk<'_> {
         let Some(panel) = panel else {
             return if write { Err("a kernel with par writes outside its panels".into()) } else { self.whole(param) };
         };
-        let touch = self.touch(panel, index, more);
-        let usage = self.panel.entry(param).or_default();
-        usage.touches.push(touch);
-        usage.written |= write;
+        let touch = self.touch(panel, index, more, write);
+        self.panel.entry(param).or_default().push(touch);
         Ok(())
     }
 
     /// A read by every chunk: it may meet any write, so there must be none.
     fn whole(&mut self, param: ParamId) -> Result<(), String> {
-        let touch = Touch { factor: 0, offset: 0, terms: Vec::new(), fixed: Vec::new() };
-        self.panel.entry(param).or_default().touches.push(touch);
+        let touch = Touch { write: false, factor: 0, offset: 0, terms: Vec::new(), fixed: Vec::new() };
+        self.panel.entry(param).or_default().push(touch);
         Ok(())
     }
 
     /// The access as a function of the variable of open loop number `at`.
-    fn touch(&self, at: usize, index: &Affine, more: &[(i64, i128)]) -> Touch {
+    fn touch(&self, at: usize, index: &Affine, more: &[(i64, i128)], write: bool) -> Touch {
         let mut terms = more.to_vec();
         let mut fixed = Vec::new();
         for &(var, factor) in &index.terms {
@@ -260,12 +252,12 @@ impl Walk<'_> {
                 Some(_) | None => {}
             }
         }
-        Touch { factor: index.factor(self.open[at].var), offset: index.offset.into(), terms, fixed }
+        Touch { write, factor: index.factor(self.open[at].var), offset: index.offset.into(), terms, fixed }
     }
 
-    fn meet(&self, uses: &BTreeMap<ParamId, Use>, count: u64, who: &str) -> Result<(), String> {
-        for (param, usage) in uses {
-            if usage.written && !disjoint(&usage.touches, count.into()) {
+    fn meet(&self, uses: &Uses, count: u64, who: &str) -> Result<(), String> {
+        for (param, touches) in uses {
+            if !disjoint(touches, count.into()) {
                 let name = &self.kernel.params[param.index()].name;
                 return Err(format!("{who} may write the same element of {name}, or read what another writes"));
             }
@@ -303,7 +295,12 @@ impl Walk<'_> {
         if nest.kind == LoopKind::Vec && self.open.iter().any(|open| open.kind == LoopKind::Vec) {
             return Err(format!("{var}: vec in vec"));
         }
+        let turns = nest.kind == LoopKind::Turn;
+        if turns && (self.open.iter().any(|open| open.kind != LoopKind::Turn) || !nest.reduces.is_empty()) {
+            return Err(format!("{var}: turns stand outermost or in turns, and accumulate nothing"));
+        }
         match (nest.range, self.kernel.par) {
+            (Range::Panel, _) if turns => Err(format!("{var}: turns over a panel")),
             (Range::Count(count), _) => Ok(count),
             (Range::Panel, Some(par)) if self.open.is_empty() => Ok(par.extent),
             (Range::Panel, _) => Err(format!("{var}: a panel is outermost, in a kernel with par")),
@@ -409,10 +406,8 @@ impl Walk<'_> {
             (Range::Panel, Some(par)) if par.extent == conv.extent() => {
                 let row = lengths[2] / conv.extent().max(1);
                 let terms = vec![(1, i128::from(row) - 1)];
-                let touch = Touch { factor: row as i64, offset: 0, terms, fixed: Vec::new() };
-                let usage = self.panel.entry(conv.c).or_default();
-                usage.touches.push(touch);
-                usage.written = true;
+                let touch = Touch { write: true, factor: row as i64, offset: 0, terms, fixed: Vec::new() };
+                self.panel.entry(conv.c).or_default().push(touch);
                 Ok(())
             }
             (rows, par) => Err(format!("rows {rows:?} of {} with {par:?}", conv.extent())),
@@ -464,10 +459,8 @@ impl Walk<'_> {
             if par.extent != fill.len.div_ceil(64) {
                 return Err(format!("{} tiles, par has {}", fill.len.div_ceil(64), par.extent));
             }
-            let touch = Touch { factor: 64, offset: 0, terms: vec![(1, 63)], fixed: Vec::new() };
-            let usage = self.panel.entry(fill.param).or_default();
-            usage.touches.push(touch);
-            usage.written = true;
+            let touch = Touch { write: true, factor: 64, offset: 0, terms: vec![(1, 63)], fixed: Vec::new() };
+            self.panel.entry(fill.param).or_default().push(touch);
         }
         Ok(())
     }

@@ -13,6 +13,7 @@
 //! - A `conv` stands in no loop, its result is no operand, and its rows are all of them or the panel.
 //! - `vec` holds no `vec`, `gemm`, `conv` or `fill`; panels are outermost and only where there is a `par`; `fill` stands
 //!   in no panel. Trees on `vec` loops only, chains on `seq` loops only.
+//! - Turns stand outermost or in turns, and accumulate nothing.
 //! - A `fill` has a base that is a multiple of 64 and, with `par`, exactly the panels that cover it.
 //! - At most [`MAX_STATEMENTS`] statements a kernel, before expansion.
 //! - Scratch parameters come last, lie in the thread's scratch at multiples of 64 bytes and do not overlap.
