@@ -119,7 +119,7 @@ fn every_program_of_the_course_runs() {
 
 #[test]
 fn every_program_of_the_language_runs() {
-    each_runs(files_below("tests/programs", "nn"), JIT, false);
+    each_runs(files_in("tests/programs", "nn"), JIT, false);
 }
 
 #[test]

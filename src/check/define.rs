@@ -15,11 +15,13 @@ use crate::syntax::ast::{Arg, ElemExpr, Expr, ExprKind, ShapeItem, StmtKind, Typ
 impl Checker<'_> {
     /// Checks the definitions of a file and of those it imports.
     pub(super) fn check_definitions(&mut self, main: usize) {
-        let file = self.files[main].ast.clone();
-        for stmt in &file.stmts {
-            if let StmtKind::Model(definition) = &stmt.kind {
-                let id = self.add_definition(DefKind::Model, definition, main);
-                self.model_definitions.insert(definition.name.span, id);
+        for index in main..self.files.len() {
+            let file = self.files[index].ast.clone();
+            for stmt in &file.stmts {
+                if let StmtKind::Model(definition) = &stmt.kind {
+                    let id = self.add_definition(DefKind::Model, definition, index);
+                    self.model_definitions.insert(definition.name.span, id);
+                }
             }
         }
         for id in 0..self.definitions.len() {

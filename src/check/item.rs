@@ -24,6 +24,7 @@ impl Checker<'_> {
             items: HashMap::new(),
             behind: None,
             missing: None,
+            brought: true,
         });
         for (name, text) in crate::prelude::FILES {
             let id = self.sources.add(format!("<prelude>/{name}"), *text);
@@ -39,7 +40,14 @@ impl Checker<'_> {
     pub(super) fn add_file(&mut self, id: FileId, file: ast::File, behind: Option<usize>) -> usize {
         let index = self.files.len();
         let file = Rc::new(file);
-        self.files.push(FileScope { id, ast: file.clone(), items: HashMap::new(), behind, missing: None });
+        self.files.push(FileScope {
+            id,
+            ast: file.clone(),
+            items: HashMap::new(),
+            behind,
+            missing: None,
+            brought: false,
+        });
         self.add_items(index, &file);
         for stmt in &file.stmts {
             if let StmtKind::Import { path, alias } = &stmt.kind {
@@ -84,7 +92,7 @@ impl Checker<'_> {
         DefId(self.definitions.len() as u32 - 1)
     }
 
-    fn add_item(&mut self, index: usize, name: &Name, value: ItemValue) {
+    pub(super) fn add_item(&mut self, index: usize, name: &Name, value: ItemValue) {
         let item = Item { value, span: name.span };
         if let Some(first) = self.files[index].items.insert(name.text.clone(), item) {
             let message = format!("`{}` is defined twice", name.text);
@@ -96,88 +104,6 @@ impl Checker<'_> {
             // Which of the two a use means is not known.
             let unknown = Item { value: ItemValue::Value(Value::Unknown), span: name.span };
             self.files[index].items.insert(name.text.clone(), unknown);
-        }
-    }
-
-    fn import(&mut self, from: usize, path: &(String, Span), alias: Option<&Name>) {
-        let from_name = self.sources.file(self.files[from].id).name.clone();
-        let (name, text) = match self.options.world.import(&from_name, &path.0) {
-            Ok(found) => found,
-            Err(message) => {
-                self.error(Code::E0701, message, path.1);
-                self.bind_import(from, alias, path.1);
-                return;
-            }
-        };
-        let known =
-            self.files.iter().position(|file| file.id != FileId(u32::MAX) && self.sources.file(file.id).name == name);
-        if let Some(known) = known
-            && self.importing.contains(&known)
-        {
-            self.report(
-                Diagnostic::new(
-                    Code::E0409,
-                    format!("\"{}\" imports itself, directly or through others", path.0),
-                    path.1,
-                )
-                .help("move what both files need into a third file that imports neither"),
-            );
-            self.bind_import(from, alias, path.1);
-            return;
-        }
-        if self.importing.len() >= limits::IMPORT_LIMIT {
-            let message = format!("imports nested more than {} deep", limits::IMPORT_LIMIT);
-            self.error(Code::E0117, message, path.1);
-            return;
-        }
-        let index = match known {
-            Some(index) => index,
-            None => {
-                let id = self.sources.add(name, text.as_str());
-                let (file, diagnostics) = crate::syntax::parse(id, &text);
-                self.note_unparsed(&text, &diagnostics);
-                self.diagnostics.extend(diagnostics);
-                self.importing.push(self.files.len());
-                let index = self.add_file(id, file, Some(0));
-                self.importing.pop();
-                index
-            }
-        };
-        match alias {
-            Some(alias) => self.add_item(from, alias, ItemValue::File(index)),
-            None => self.import_all(from, index, path.1),
-        }
-    }
-
-    /// An import in error: its name, or any name, may come from it.
-    fn bind_import(&mut self, from: usize, alias: Option<&Name>, span: Span) {
-        match alias {
-            Some(alias) => self.add_item(from, alias, ItemValue::Value(Value::Unknown)),
-            None => self.files[from].missing = Some(span),
-        }
-    }
-
-    fn import_all(&mut self, from: usize, index: usize, span: Span) {
-        let mut items: Vec<(String, Item)> =
-            self.files[index].items.iter().map(|(name, item)| (name.clone(), item.clone())).collect();
-        items.sort_by(|a, b| a.0.cmp(&b.0));
-        for (name, item) in items {
-            // A const is computed where it stands, so that it sees its own file's names.
-            let value = match item.value {
-                ItemValue::Const(_) => ItemValue::Value(self.item(index, &name, span).unwrap_or(Value::Unknown)),
-                other => other,
-            };
-            if let Some(first) = self.files[from].items.get(&name) {
-                let first = first.span;
-                let message = format!("the imported `{name}` is defined here already");
-                self.report(
-                    Diagnostic::new(Code::E0202, message, span)
-                        .also(first, "defined here")
-                        .help("import the file under a name: `import \"...\" as x`, then `x.name`"),
-                );
-                continue;
-            }
-            self.files[from].items.insert(name, Item { value, span: item.span });
         }
     }
 
@@ -306,7 +232,8 @@ impl Checker<'_> {
             last.counters.clear();
         }
         match &stmt.kind {
-            StmtKind::Const(_) | StmtKind::Import { .. } => {}
+            StmtKind::Const(_) => {}
+            StmtKind::Import { path, alias } => self.bring(path.1, alias.as_ref()),
             // Those of the file itself are there before its first statement; a turn of a `for` has its own.
             StmtKind::Fn(definition) => self.turn_definition(DefKind::Fn, definition),
             StmtKind::Layer(definition) => self.turn_definition(DefKind::Layer, definition),
@@ -454,15 +381,17 @@ impl Checker<'_> {
         }
     }
 
-    fn model(&mut self, definition: &ast::Definition) {
+    pub(super) fn model(&mut self, definition: &ast::Definition) {
         let file = self.frame().file;
         self.only_once(&definition.name);
         let known = self.model_definitions.get(&definition.name.span).copied();
         let id = known.unwrap_or_else(|| self.add_definition(DefKind::Model, definition, file));
         let order = (self.statement, self.seed);
-        let path = definition.name.text.clone();
-        let instance = self.new_instance(Some(id), Vec::new(), path.clone(), definition.name.span, order);
-        self.bind(&path, Value::Instance(instance), definition.name.span);
+        let name = &definition.name;
+        // What an import brings is called as the importing file calls it, also in files of weights.
+        let path = format!("{}{}", self.frame().path, name.text);
+        let instance = self.new_instance(Some(id), Vec::new(), path, name.span, order);
+        self.bind(&name.text, Value::Instance(instance), name.span);
     }
 
     /// Writes of a file-level `next` happen at once.

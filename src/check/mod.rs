@@ -21,6 +21,7 @@ mod evaluate;
 mod expr;
 mod files;
 mod fits;
+mod import;
 mod index;
 mod intrinsics;
 mod item;
@@ -157,6 +158,8 @@ struct FileScope {
     behind: Option<usize>,
     /// An import without a name that is in error: an unknown name may be from there.
     missing: Option<Span>,
+    /// Whether its models and data sets have been made, if it is imported.
+    brought: bool,
 }
 
 /// An order-free name.
@@ -260,6 +263,8 @@ struct Checker<'a> {
     prelude: Vec<FileId>,
     /// Files being imported, against cycles.
     importing: Vec<usize>,
+    /// The importing file and the imported one of each import, by the place of its path.
+    imported: HashMap<Span, (usize, usize)>,
     /// Definitions of the file's models, by the place of their name.
     model_definitions: HashMap<Span, DefId>,
     /// `load`s of instances: action, instance, `at`.
@@ -348,6 +353,7 @@ impl<'a> Checker<'a> {
             open: false,
             prelude: Vec::new(),
             importing: Vec::new(),
+            imported: HashMap::new(),
             model_definitions: HashMap::new(),
             loads: Vec::new(),
             clones: Vec::new(),

@@ -339,6 +339,15 @@ impl Checker<'_> {
             if self.open {
                 return Value::Unknown;
             }
+            let file = self.frame().file;
+            if self.imported.values().any(|(_, imported)| *imported == file) {
+                let message = format!("`{name}` is bound by a statement, and an import runs none");
+                return self.report(
+                    Diagnostic::new(Code::E0207, message, span)
+                        .also(later.0, "bound here")
+                        .help("make it a `const`, or an argument of the definition"),
+                );
+            }
             let kind = if later.1 { "defined" } else { "bound" };
             return self.report(
                 Diagnostic::new(Code::E0207, format!("`{name}` is used before it is {kind}"), span)
