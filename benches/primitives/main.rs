@@ -1,12 +1,17 @@
 //! Each primitive alone against a plain loop over the same memory: `cargo bench --bench primitives [-- FILTER]`.
 //!
 //! A graph of one primitive is compiled as a step is, once with operands that fit a core's first cache and once with
-//! some that do not fit its second. Beside it runs a loop in Rust that reads and writes as many bytes. Printed are
-//! nanoseconds an element (of the operands or of the result, whichever are more) and the ratio of the two times: about 1
-//! for what only moves, maps or sums; more where arithmetic is the work.
+//! some that do not fit its second. Beside it runs a loop in Rust that reads and writes as many bytes, and where a
+//! primitive has work of its own a plain loop that does the same work. Printed are nanoseconds an element (of the
+//! operands or of the result, whichever are more) and the ratios of the times: about 1 to the first for what only moves,
+//! maps or sums, more where arithmetic is the work; to the second 1 or less.
+
+mod plain;
 
 use std::hint::black_box;
 use std::time::Instant;
+
+use plain::{Moves, Work};
 
 use nnc::ir::{DType, Graph, Type, parse};
 use nnc::jit::{self, Module};
@@ -138,13 +143,15 @@ body b1 turns=$C reverse=false carries=1 sequences=1 {
 
 fn main() -> Result<(), String> {
     let filter: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    println!("{:<22} {:>11} {:>7} {:>11} {:>7}", "", "small: ns", "ratio", "large: ns", "ratio");
+    let heads = |size: &str| format!(" {:>11} {:>7} {:>7}", format!("{size}: ns"), "bytes", "work");
+    println!("{:<22}{}{}", "", heads("small"), heads("large"));
     for case in CASES {
         if filter.is_empty() || filter.iter().any(|part| case.0.contains(part.as_str())) {
             let mut line = format!("{:<22}", case.0);
             for size in SIZES {
-                let (each, ratio) = one(case, size).map_err(|why| format!("{}: {why}", case.0))?;
-                line += &format!(" {each:>11.3} {ratio:>7.2}");
+                let (each, bytes, work) = one(case, size).map_err(|why| format!("{}: {why}", case.0))?;
+                let work = work.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+                line += &format!(" {each:>11.3} {bytes:>7.2} {work:>7}");
             }
             println!("{line}");
         }
@@ -152,22 +159,48 @@ fn main() -> Result<(), String> {
     Ok(())
 }
 
-/// Nanoseconds an element, and the ratio to the plain loop.
-fn one(case: &Case, size: (usize, usize)) -> Result<(f64, f64), String> {
+/// Nanoseconds an element, and the ratios to the loop over the same bytes and to the one that does the same.
+fn one(case: &Case, size: (usize, usize)) -> Result<(f64, f64, Option<f64>), String> {
     let graph = parse::parse(&text(case, size))?;
     let program = loops::lower(&graph, &loops::Options::default())?;
     let pool = Pool::new(1);
     let mut compiled = Compiled::new(&program, &graph, &pool)?;
     let read: usize = graph.slots.iter().map(|slot| slot.ty.len()).sum();
     let written: usize = graph.outputs.iter().map(|output| graph.ty(output.value).len()).sum();
-    let mut plain = Plain::new(read, written);
+    let mut moves = Moves::new(read, written);
+    let mut work = plain::same(case.0).map(|same| (same, work(&graph, size)));
     // In turns, so that a busy machine disturbs both; the least of each is nobody's disturbance.
-    let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
+    let [mut ours, mut bytes, mut same] = [f64::INFINITY; 3];
     for _ in 0..8 {
         ours = ours.min(least(|| compiled.machine.step()));
-        theirs = theirs.min(least(|| plain.run()));
+        bytes = bytes.min(least(|| moves.run()));
+        if let Some((run, work)) = &mut work {
+            same = same.min(least(|| {
+                run(work);
+                black_box((&mut work.to, &mut work.order));
+            }));
+        }
     }
-    Ok((ours / read.max(written) as f64, ours / theirs))
+    Ok((ours / read.max(written) as f64, ours / bytes, work.map(|_| ours / same)))
+}
+
+/// The same operands for a plain loop.
+fn work(graph: &Graph, (rows, columns): (usize, usize)) -> Work {
+    let words = graph.slots.iter().map(|slot| {
+        let mut words = vec![0; slot.ty.len()];
+        fill(slot.ty.dtype, &mut words);
+        words
+    });
+    let words: Vec<Vec<u32>> = words.collect();
+    let written = graph.outputs.iter().map(|output| graph.ty(output.value).len()).sum();
+    Work {
+        floats: words.iter().map(|words| words.iter().map(|word| f32::from_bits(*word)).collect()).collect(),
+        ints: words.iter().map(|words| words.iter().map(|word| *word as i32).collect()).collect(),
+        to: vec![0.0; written],
+        order: vec![0; written],
+        rows,
+        columns,
+    }
 }
 
 fn text(case: &Case, (rows, columns): (usize, usize)) -> String {
@@ -241,42 +274,6 @@ fn fill(dtype: DType, words: &mut [u32]) {
             DType::I32 => number % 32,
             DType::Bool => 0_u32.wrapping_sub(number % 2),
         };
-    }
-}
-
-/// Reads and writes so many elements, in the plainest way.
-struct Plain {
-    from: Vec<f32>,
-    to: Vec<f32>,
-}
-
-impl Plain {
-    fn new(read: usize, written: usize) -> Plain {
-        Plain { from: vec![0.5; read], to: vec![0.25; written] }
-    }
-
-    #[allow(clippy::needless_range_loop)]
-    fn run(&mut self) {
-        const LANES: usize = 32;
-        // By index: calls of adapters of iterators may stay calls, depending on the units that the compiler makes.
-        let both = self.from.len().min(self.to.len());
-        let (copied, read) = self.from.split_at(both);
-        let (target, filled) = self.to.split_at_mut(both);
-        for at in 0..both {
-            target[at] = copied[at] + 1.0;
-        }
-        filled.fill(black_box(0.5));
-        let mut sums = [0.0f32; LANES];
-        let mut at = 0;
-        while at + LANES <= read.len() {
-            let block = &read[at..at + LANES];
-            for lane in 0..LANES {
-                sums[lane] += block[lane];
-            }
-            at += LANES;
-        }
-        black_box(sums);
-        black_box(&mut self.to);
     }
 }
 
