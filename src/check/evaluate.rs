@@ -4,7 +4,7 @@
 use super::Checker;
 use super::dims::Dim;
 use super::intrinsics::Args;
-use super::scope::{Frame, FrameKind};
+use super::scope::{AtHand, Frame, FrameKind};
 use super::typed::Part;
 use super::value::{Elem, InstanceId, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
@@ -40,7 +40,7 @@ impl Checker<'_> {
             return self.error(Code::E0403, "`evaluate` stands in the file, not in a train or definition", span);
         }
         let rows = self.program.data[part.data.index()].at_hand;
-        let fresh = self.phase_at(Some(part.data), rows, false);
+        let fresh = self.phase_at(Some(part.data), rows, false, Some(AtHand::Part(part.clone())));
         let outer = std::mem::replace(&mut self.phase, fresh);
         let mut frame = Frame::new(FrameKind::Train, self.frame().file, InstanceId(0), "", Span::default());
         frame.place = "evaluate".into();

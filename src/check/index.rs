@@ -2,6 +2,7 @@
 
 use super::Checker;
 use super::dims::Dim;
+use super::scope::AtHand;
 use super::value::{Elem, Number, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Op;
@@ -291,24 +292,52 @@ impl Checker<'_> {
         {
             let open = self.program.atoms.resolve(dim).as_number().is_none();
             let shown = if open { size.to_string() } else { self.program.atoms.show_full(dim) };
-            self.error(
-                Code::E0307,
-                format!("index {} is outside of an axis of {shown}", self.sources.text(span)),
-                span,
-            );
+            let message = format!("index {} is outside of an axis of {shown}", self.sources.text(span));
+            let mut diagnostic = Diagnostic::new(Code::E0307, message, span);
+            if let Some(help) = self.batch_help(size).filter(|_| open) {
+                diagnostic = diagnostic.help(help);
+            }
+            self.report(diagnostic);
             return None;
         }
         Some(at)
     }
 
-    /// A dim in numbers; `on part` knows how many rows are at hand.
+    /// Where the rows of an axis come from, in a train.
+    fn batch_help(&mut self, rows: i64) -> Option<String> {
+        let (batch, part) = match self.phase.at_hand.clone().filter(|_| self.phase.train)? {
+            AtHand::Batch(batch, part) => (batch, part),
+            AtHand::Part(part) => return Some(format!("the part `{}` has {rows} rows", part.name)),
+        };
+        let rest = part.map(|part| self.part_rows(&part)).filter(|all| rows < batch as i64 && *all > batch);
+        Some(match rest {
+            Some(all) => format!("the last of the batches of {batch} has {rows} of the {all} rows"),
+            None => format!("a step of this train sees {rows} rows"),
+        })
+    }
+
+    /// A dim in numbers; `on part` and a train's batches know how many rows are at hand at least.
     fn number_at_hand(&mut self, dim: &Dim) -> Option<i64> {
         if let Some(number) = self.program.atoms.resolve(dim).as_number() {
             return Some(number);
         }
-        let part = self.phase.part.clone().filter(|part| !self.blind.contains(&part.data))?;
-        let (atom, rows) = (self.program.data[part.data.index()].at_hand, self.part_rows(&part) as i64);
-        self.program.atoms.resolve_with(dim, &|open| (open == atom).then_some(rows)).as_number()
+        let (at_hand, axis) = (self.phase.at_hand.clone()?, self.phase.rows.clone()?);
+        let part = match &at_hand {
+            AtHand::Part(part) => Some(part),
+            AtHand::Batch(_, part) => part.as_ref(),
+        };
+        let known = part.filter(|part| !self.blind.contains(&part.data)).map(|part| self.part_rows(part));
+        let rows = match at_hand {
+            AtHand::Part(_) => known?,
+            AtHand::Batch(batch, None) => batch,
+            AtHand::Batch(batch, Some(_)) => match known? {
+                all if all <= batch => all,
+                all if all % batch == 0 => batch,
+                all => all % batch,
+            },
+        };
+        let number = |open| (Dim::atom(open) == axis).then_some(rows as i64);
+        self.program.atoms.resolve_with(dim, &number).as_number()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Checker;
 use super::dims::AtomId;
-use super::scope::{Binding, FrameKind};
+use super::scope::{AtHand, Binding, FrameKind};
 use super::typed::{Action, ActionKind, Eval, Kind, NodeId, Part, SlotId};
 use super::value::{Number, SlotValue, Tensor, Value};
 use crate::diag::Code;
@@ -183,7 +183,7 @@ impl Checker<'_> {
         };
         let rows = self.program.data[part.data.index()].at_hand;
         self.phase.data = Some(part.data);
-        self.phase.part = Some(part.clone());
+        self.phase.at_hand = Some(AtHand::Part(part.clone()));
         self.phase.rows = Some(super::dims::Dim::atom(rows));
         self.frame_mut().dims.push(("B".to_string(), super::dims::Dim::atom(rows)));
         Some((part, rows))
@@ -193,7 +193,7 @@ impl Checker<'_> {
     pub(super) fn leave_part(&mut self) {
         self.frame_mut().dims.retain(|(name, _)| name != "B");
         self.phase.data = None;
-        self.phase.part = None;
+        self.phase.at_hand = None;
         self.phase.rows = None;
     }
 }

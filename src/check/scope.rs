@@ -90,6 +90,15 @@ pub struct Frame {
     pub given: HashMap<String, Span>,
 }
 
+/// Whose rows are at hand.
+#[derive(Clone, Debug)]
+pub enum AtHand {
+    /// All rows of a part: of an `on`, or of validation.
+    Part(super::typed::Part),
+    /// So many in each step of a train; of the part's rows, if there is one.
+    Batch(u64, Option<super::typed::Part>),
+}
+
 /// What is at hand while an atomic step (a statement, a phase, an `every` block) is elaborated.
 #[derive(Clone, Debug, Default)]
 pub struct Phase {
@@ -119,8 +128,8 @@ pub struct Phase {
     pub epoch_end: bool,
     /// The part that an `evaluate` in this statement takes its rows from.
     pub evaluated: Option<(super::typed::Part, super::dims::AtomId)>,
-    /// The part whose rows are at hand as a whole: of an `on`.
-    pub part: Option<super::typed::Part>,
+    /// Whose rows are at hand, where that is known.
+    pub at_hand: Option<AtHand>,
     /// The number of the update at hand, from 1, once an optimiser has asked.
     pub turn: Option<NodeId>,
     /// Slots whose new value is in error.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Checker;
 use super::dims::{AtomId, Dim};
-use super::scope::{Frame, FrameKind, Phase};
+use super::scope::{AtHand, Frame, FrameKind, Phase};
 use super::typed::{
     Action, ActionKind, DataId, Every, Figure, Keep, NodeId, Part, Phase as Step, SlotId, StopRule, Train,
 };
@@ -195,7 +195,7 @@ impl Checker<'_> {
         let broken = broken || self.unparsed.within(span);
         let sorted = self.sort(body, span);
         // States live in the train's own scope; phases see them, and the rules at an epoch's end.
-        self.phase = self.phase_at(data, rows, false);
+        self.phase = self.phase_at(data, rows, false, None);
         for stmt in sorted.shared.iter().filter(|stmt| matches!(stmt.kind, StmtKind::State(_))) {
             self.body_stmt(stmt);
         }
@@ -258,8 +258,14 @@ impl Checker<'_> {
     }
 
     /// The state of a phase at its start.
-    pub(super) fn phase_at(&self, data: Option<DataId>, rows: AtomId, training: bool) -> Phase {
-        Phase { training, data, rows: Some(Dim::atom(rows)), clock: true, train: true, ..Phase::default() }
+    pub(super) fn phase_at(
+        &self,
+        data: Option<DataId>,
+        rows: AtomId,
+        training: bool,
+        at_hand: Option<AtHand>,
+    ) -> Phase {
+        Phase { training, data, rows: Some(Dim::atom(rows)), at_hand, clock: true, train: true, ..Phase::default() }
     }
 
     fn sort(&mut self, body: &Block, span: Span) -> Sorted {
@@ -333,7 +339,12 @@ impl Checker<'_> {
         subject: Option<&Value>,
         validated: bool,
     ) {
-        self.phase = self.phase_at(place.0, place.1, true);
+        let part = |name: &str| place.0.map(|data| Part { data, name: name.to_string() });
+        let step_rows = match (train.batch, part("train")) {
+            (Some(batch), part) => Some(AtHand::Batch(batch, part)),
+            (None, part) => part.map(AtHand::Part),
+        };
+        self.phase = self.phase_at(place.0, place.1, true, step_rows);
         let step = self.elaborate(stmts, subject, true);
         let silent = self.columns_unknown || self.unparsed.within(self.train_whole);
         if step.writes.is_empty() && !stmts.iter().any(sets) && !silent {
@@ -344,7 +355,7 @@ impl Checker<'_> {
             );
         }
         let val = if validated && step.columns {
-            self.phase = self.phase_at(place.0, place.1, false);
+            self.phase = self.phase_at(place.0, place.1, false, part("val").map(AtHand::Part));
             Some(self.elaborate(stmts, subject, false))
         } else {
             None
@@ -550,7 +561,7 @@ impl Checker<'_> {
             rows: None,
             figures: figures.clone(),
             epoch_end: true,
-            ..checker.phase_at(place.0, place.1, false)
+            ..checker.phase_at(place.0, place.1, false, None)
         };
         for stmt in &sorted.every {
             self.phase = fresh(self);
