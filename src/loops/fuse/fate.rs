@@ -57,6 +57,8 @@ const LONGEST: u32 = 100;
 const INLINE: u32 = 8;
 /// The same for values of one element: computed once a kernel, outside its loops.
 const INLINE_SCALAR: u32 = 150;
+/// A value that a broadcast repeats along outer axes is computed once if it costs more.
+const REPEAT: u32 = 8;
 /// More readers than this are not told apart.
 const MANY: usize = 16;
 
@@ -228,11 +230,18 @@ impl Fates {
     /// Second walk, backward: maps whose recomputation in every reader would cost too much become roots.
     fn store_shared(&mut self, graph: &Graph) {
         let mut readers: Vec<Vec<u32>> = vec![Vec::new(); graph.nodes.len()];
+        // Whether a reader computes a value again for each turn of an outer loop.
+        let mut repeated = vec![false; graph.nodes.len()];
         for at in (0..graph.nodes.len()).rev().filter(|&at| self.live[at]) {
             let many = readers[at].len() as u32;
             let limit = if graph.nodes[at].ty.len() == 1 { INLINE_SCALAR } else { INLINE };
-            if self.class[at] == Class::Map && many > 1 && (many - 1) * self.cost[at] > limit {
+            let shared = many > 1 && (many - 1) * self.cost[at] > limit;
+            if self.class[at] == Class::Map && (shared || repeated[at] && self.cost[at] > REPEAT) {
                 self.root[at] = true;
+            }
+            let again = repeats_outside(graph, &graph.nodes[at]) || repeated[at] && !self.root[at];
+            for operand in &graph.nodes[at].operands {
+                repeated[operand.index()] |= again;
             }
             let above = if self.root[at] { vec![at as u32] } else { std::mem::take(&mut readers[at]) };
             for operand in &graph.nodes[at].operands {
@@ -245,6 +254,16 @@ impl Fates {
             }
         }
     }
+}
+
+/// Whether a broadcast repeats its operand along an axis that lies outside of one which the operand has: what varies
+/// along the innermost loop cannot be taken out of the outer one.
+fn repeats_outside(graph: &Graph, node: &Node) -> bool {
+    let Op::Broadcast { axes, .. } = &node.op else { return false };
+    let from = &graph.ty(node.operands[0]).shape;
+    let innermost = axes.iter().zip(from).filter(|(_, size)| **size > 1).map(|(axis, _)| *axis).max();
+    let repeated = |axis: usize| !axes.contains(&axis) && node.ty.shape[axis] > 1;
+    innermost.is_some_and(|innermost| (0..innermost).any(repeated))
 }
 
 /// Cost of one op an element, in the language's units.
