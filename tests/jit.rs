@@ -1,7 +1,7 @@
 //! Suite: jit. Every kernel runs as machine code and in the loops interpreter, on the same words; the bits must be equal.
 
 use nnc::ir::{Binary, Comparison, DType, Unary};
-use nnc::jit::{self, Level, Options};
+use nnc::jit::{self, Lanes, Level, Options};
 use nnc::kernels::abi::{Ctx, FillArgs, GemmArgs};
 use nnc::loops::build::KernelBuilder;
 use nnc::loops::interpret;
@@ -61,8 +61,9 @@ fn check_with(levels: &[Level], kernel: &Kernel, memory: Vec<Vec<u32>>, panels: 
     let arguments = kernel.params.iter().filter(|param| !matches!(param.mode, Mode::Scratch { .. })).count();
     let mut slices: Vec<&mut [u32]> = wanted.iter_mut().take(arguments).map(Vec::as_mut_slice).collect();
     let report = interpret::run_kernel(kernel, &mut slices, interpret::Options::default());
-    for &level in levels {
-        let module = jit::compile(std::slice::from_ref(kernel), &Options { threads: 1, level })
+    let ways = levels.iter().flat_map(|level| [Lanes::Four, Lanes::Eight].map(|lanes| (*level, lanes)));
+    for (level, lanes) in ways {
+        let module = jit::compile(std::slice::from_ref(kernel), &Options { threads: 1, level, lanes })
             .expect("kernels of this suite compile");
         let (found, fault) = run(&module, &memory, panels, no_gemm, no_fill);
         assert_eq!(fault, report.fault, "fault flag of {}", kernel.name);
@@ -76,7 +77,7 @@ fn check_with(levels: &[Level], kernel: &Kernel, memory: Vec<Vec<u32>>, panels: 
                     && f32::from_bits(wanted).is_nan();
                 assert!(
                     found == wanted || both_nan,
-                    "{} ({level:?}): p{param}[{at}] is {found:#x}, should be {wanted:#x}\n{}",
+                    "{} ({level:?}, {lanes:?}): p{param}[{at}] is {found:#x}, should be {wanted:#x}\n{}",
                     kernel.name,
                     jit::clif(kernel).expect("it has just been compiled")
                 );
@@ -126,13 +127,23 @@ fn words(random: &mut Random, dtype: DType, len: usize) -> Vec<u32> {
 type Pools = [Vec<ValueId>; 3];
 
 fn random_operation(b: &mut KernelBuilder, random: &mut Random, pools: &mut Pools) {
+    let which = random.below(38);
+    operation(b, random, pools, which);
+}
+
+/// Any but integer division, which has no lanes.
+fn operation_of_lanes(b: &mut KernelBuilder, random: &mut Random, pools: &mut Pools) {
+    let which = random.below(38);
+    operation(b, random, pools, if matches!(which, 20 | 21) { 8 } else { which });
+}
+
+fn operation(b: &mut KernelBuilder, random: &mut Random, pools: &mut Pools, which: usize) {
     let mut pick = |pool: usize| pools[pool][random.next() as usize % pools[pool].len()];
     let (f, g, h) = (pick(0), pick(0), pick(0));
     let (i, j) = (pick(1), pick(1));
     let (p, q) = (pick(2), pick(2));
-    let kind = random.below(38);
     let by = random.below(32) as u8;
-    let op = match kind {
+    let op = match which {
         0 => ScalarOp::Unary(Unary::Neg, f),
         1 => ScalarOp::Unary(Unary::Abs, f),
         2 => ScalarOp::Unary(Unary::Sqrt, f),
@@ -187,6 +198,17 @@ const DTYPES: [DType; 3] = [DType::F32, DType::I32, DType::Bool];
 
 /// Elementwise: two inputs of each type, uniform constants outside, random operations, one result of each type.
 fn elementwise(random: &mut Random, n: usize, operations: usize, panel: bool) -> (Kernel, Vec<Vec<u32>>) {
+    elementwise_of(random, n, operations, panel, random_operation)
+}
+
+/// The same of operations by `add`.
+fn elementwise_of(
+    random: &mut Random,
+    n: usize,
+    operations: usize,
+    panel: bool,
+    add: fn(&mut KernelBuilder, &mut Random, &mut Pools),
+) -> (Kernel, Vec<Vec<u32>>) {
     let mut b = KernelBuilder::new(format!("elementwise {n}"));
     let inputs: Vec<ParamId> = (0..6).map(|at| b.param("in", DTYPES[at % 3], n, Mode::In)).collect();
     let outputs: Vec<ParamId> = (0..3).map(|at| b.param("out", DTYPES[at], n, Mode::Out)).collect();
@@ -199,7 +221,7 @@ fn elementwise(random: &mut Random, n: usize, operations: usize, panel: bool) ->
         }
         pools[1].push(b.index(Affine { offset: -5, terms: vec![(i, 3)] }));
         for _ in 0..operations {
-            random_operation(b, random, &mut pools);
+            add(b, random, &mut pools);
         }
         for (pool, output) in pools.iter().zip(&outputs) {
             b.store(*output, Affine::var(i, 1), pool[pool.len() - 1]);
@@ -222,6 +244,63 @@ fn elementwise_kernels_agree() {
         let operations = 5 + random.below(40);
         let (kernel, memory) = elementwise(&mut random, n, operations, false);
         check(kernel, memory, &[(0, 0)]);
+    }
+}
+
+/// Bodies that need more values at a time than there are registers, as whole loops and as panels.
+#[test]
+fn eight_lanes_agree() {
+    let mut random = Random(11);
+    for case in 0..150 {
+        let (n, operations) = (8 + random.below(70), 10 + random.below(110));
+        let (kernel, memory) = elementwise_of(&mut random, n, operations, case % 3 == 0, operation_of_lanes);
+        if has_eight_lanes() {
+            let size = |lanes| {
+                let options = Options { lanes, ..Options::default() };
+                jit::compile(std::slice::from_ref(&kernel), &options).unwrap().code_size(KernelId(0))
+            };
+            assert_ne!(size(Lanes::Four), size(Lanes::Eight), "case {case} has no code of eight lanes");
+        }
+        let cut = 8.min(n as u64);
+        let panels = [(0, cut), (cut, n as u64)];
+        check(kernel.clone(), memory, if kernel.par.is_some() { &panels } else { &[(0, 0)] });
+    }
+}
+
+fn has_eight_lanes() -> bool {
+    #[cfg(all(target_arch = "x86_64", unix))]
+    return std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
+    #[cfg(not(all(target_arch = "x86_64", unix)))]
+    false
+}
+
+/// Trees one by one, as many as have accumulators of eight lanes.
+#[test]
+fn trees_of_eight_lanes_agree() {
+    let mut random = Random(12);
+    for n in (8..=72).chain([96, 127, 1000]) {
+        for (order, which) in
+            [Order::Tree8, Order::Tree32].into_iter().flat_map(|order| (0..5).map(move |at| (order, at)))
+        {
+            let mut b = KernelBuilder::new(format!("{order:?} {which} of {n}"));
+            let x = b.param("x", DType::F32, n, Mode::In);
+            let k = b.param("k", DType::I32, n, Mode::In);
+            let out = b.param("out", DType::F32, 1, Mode::Out);
+            let whole = b.param("whole", DType::I32, 1, Mode::Out);
+            let i = b.begin(LoopKind::Vec, Range::Count(n as u64));
+            let a = b.load(x, Affine::var(i, 1));
+            let c = b.load(k, Affine::var(i, 1));
+            let h = b.binary(Binary::Mul, a, a);
+            let combine =
+                [Combine::Sum(h), Combine::Product(a, h), Combine::Max(a), Combine::Sum(c), Combine::Max(c)][which];
+            let result = b.reduce(order, combine);
+            b.end();
+            b.store(if which < 3 { out } else { whole }, Affine::constant(0), result);
+            let memory = [DType::F32, DType::I32, DType::F32, DType::I32];
+            let sizes = [n, n, 1, 1];
+            let memory = memory.iter().zip(sizes).map(|(dtype, size)| words(&mut random, *dtype, size)).collect();
+            check(b.finish(), memory, &[(0, 0)]);
+        }
     }
 }
 

@@ -37,6 +37,14 @@ pub fn machine_note() -> Option<String> {
     Some("this processor has no fused multiply-add: products run through library calls and are very slow".to_owned())
 }
 
+/// Whether code of full width runs here: its instructions, and the calling convention that it is written for.
+pub(super) fn has_wide() -> bool {
+    #[cfg(all(target_arch = "x86_64", unix))]
+    return std::is_x86_feature_detected!("avx2") && has_fma();
+    #[cfg(not(all(target_arch = "x86_64", unix)))]
+    false
+}
+
 #[cfg(target_arch = "x86_64")]
 fn has_fma() -> bool {
     std::is_x86_feature_detected!("avx") && std::is_x86_feature_detected!("fma")

@@ -9,6 +9,7 @@
 mod emit;
 mod isa;
 mod module;
+mod wide;
 
 use std::fmt;
 
@@ -22,6 +23,19 @@ pub struct Options {
     pub threads: usize,
     /// Effort of Cranelift's optimiser.
     pub level: Level,
+    /// How wide lane loops are.
+    pub lanes: Lanes,
+}
+
+/// How wide lane loops are, where the processor can choose; the bits are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lanes {
+    /// Cranelift's four.
+    Four,
+    /// Eight where they outweigh the call that they cost.
+    EightWhereWorth,
+    /// Eight wherever that is possible: for tests.
+    Eight,
 }
 
 /// Effort of Cranelift's optimiser.
@@ -35,7 +49,7 @@ pub enum Level {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { threads: 1, level: Level::None }
+        Options { threads: 1, level: Level::None, lanes: Lanes::EightWhereWorth }
     }
 }
 

@@ -6,12 +6,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cranelift_codegen::Context;
+use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::isa::{OwnedTargetIsa, TargetIsa};
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc, default_libcall_names};
+use cranelift_module::{FuncId, Linkage, Module as _, ModuleReloc, ModuleRelocTarget, default_libcall_names};
 
-use super::{JitError, Options, emit, isa};
+use super::wide::Body;
+use super::{JitError, Lanes, Options, emit, isa};
 use crate::kernels::abi::KernelFn;
 use crate::loops::ir::{Kernel, KernelId};
 
@@ -47,19 +49,20 @@ struct Code {
 pub fn compile(kernels: &[Kernel], options: &Options) -> Result<Module, JitError> {
     let isa = isa::host(options)?;
     let (distinct, which) = deduplicate(kernels);
-    let codes = compile_all(&distinct, isa.as_ref(), options.threads)?;
+    let lanes = if isa::has_wide() { options.lanes } else { Lanes::Four };
+    let codes = compile_all(&distinct, isa.as_ref(), options.threads, lanes)?;
     let (memory, entries) = place(isa, &codes)?;
     let functions = which.iter().map(|&number| entries[number].clone()).collect();
     Ok(Module { functions, memory: Mutex::new(Some(memory)) })
 }
 
-/// The Cranelift IR of a kernel, for `emit-ir --stage clif`.
+/// The Cranelift IR of a kernel, four lanes wide throughout, for `emit-ir --stage clif`.
 ///
 /// # Errors
 /// As [`compile`].
 pub fn clif(kernel: &Kernel) -> Result<String, JitError> {
     let isa = isa::host(&Options::default())?;
-    Ok(emit::build(kernel, isa.as_ref())?.display().to_string())
+    Ok(emit::build(kernel, isa.as_ref(), Lanes::Four)?.0.display().to_string())
 }
 
 impl Module {
@@ -115,10 +118,10 @@ fn canonical(kernel: &Kernel) -> String {
 }
 
 /// Compiles on up to `threads` threads, each taking the next kernel.
-fn compile_all(kernels: &[&Kernel], isa: &dyn TargetIsa, threads: usize) -> Result<Vec<Code>, JitError> {
+fn compile_all(kernels: &[&Kernel], isa: &dyn TargetIsa, threads: usize, lanes: Lanes) -> Result<Vec<Code>, JitError> {
     let threads = threads.clamp(1, kernels.len().max(1));
     if threads == 1 {
-        return kernels.iter().map(|kernel| compile_one(kernel, isa)).collect();
+        return kernels.iter().map(|kernel| compile_one(kernel, isa, lanes)).collect();
     }
     let next = AtomicUsize::new(0);
     let codes: Vec<Mutex<Option<Result<Code, JitError>>>> = kernels.iter().map(|_| Mutex::new(None)).collect();
@@ -126,7 +129,7 @@ fn compile_all(kernels: &[&Kernel], isa: &dyn TargetIsa, threads: usize) -> Resu
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(kernel) = kernels.get(number) else { return };
-            let code = compile_one(kernel, isa);
+            let code = compile_one(kernel, isa, lanes);
             *codes[number].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(code);
         }
     };
@@ -143,25 +146,50 @@ fn compile_all(kernels: &[&Kernel], isa: &dyn TargetIsa, threads: usize) -> Resu
         .collect()
 }
 
-fn compile_one(kernel: &Kernel, isa: &dyn TargetIsa) -> Result<Code, JitError> {
-    let function = emit::build(kernel, isa)?;
+fn compile_one(kernel: &Kernel, isa: &dyn TargetIsa, lanes: Lanes) -> Result<Code, JitError> {
+    let (function, leaves) = emit::build(kernel, isa, lanes)?;
     let mut context = Context::for_function(function);
     let failed = |why: String| JitError::Cranelift { kernel: kernel.name.clone(), why };
     context.compile(isa, &mut ControlPlane::default()).map_err(|error| failed(format!("{:?}", error.inner)))?;
     let compiled = context.compiled_code().ok_or_else(|| failed("no code came out".to_owned()))?;
-    if isa::machine_note().is_none() && !compiled.buffer.relocs().is_empty() {
+    let mut bytes = compiled.code_buffer().to_vec();
+    let relocations: Vec<ModuleReloc> = (compiled.buffer.relocs().iter())
+        .map(|reloc| ModuleReloc::from_mach_reloc(reloc, &context.func, FuncId::from_u32(0)))
+        .collect();
+    let relocations = append(&mut bytes, &leaves, relocations);
+    if isa::machine_note().is_none() && !relocations.is_empty() {
         return Err(failed("its code has relocations".to_owned()));
     }
-    let relocations = compiled.buffer.relocs().iter();
     let statements = compiled.buffer.get_srclocs_sorted().iter();
     Ok(Code {
-        bytes: compiled.code_buffer().to_vec(),
+        bytes,
         alignment: u64::from(compiled.buffer.alignment).max(32),
-        relocations: relocations
-            .map(|reloc| ModuleReloc::from_mach_reloc(reloc, &context.func, FuncId::from_u32(0)))
-            .collect(),
+        relocations,
         statements: statements.map(|location| (location.start, location.loc.bits())).collect(),
     })
+}
+
+/// Puts the code of lane loops behind a kernel's own, and the distance to it into each call; what else has to be
+/// resolved.
+fn append(bytes: &mut Vec<u8>, leaves: &[Body], relocations: Vec<ModuleReloc>) -> Vec<ModuleReloc> {
+    let mut starts = Vec::with_capacity(leaves.len());
+    for leaf in leaves {
+        bytes.resize(bytes.len().next_multiple_of(32), 0xCC);
+        starts.push(bytes.len());
+        bytes.extend(leaf.assemble());
+    }
+    let mut left = Vec::new();
+    for relocation in relocations {
+        match relocation.name {
+            ModuleRelocTarget::User { index, .. } if relocation.kind == Reloc::X86CallPCRel4 => {
+                let at = relocation.offset as usize;
+                let distance = starts[index as usize] as i64 - at as i64 + relocation.addend;
+                bytes[at..at + 4].copy_from_slice(&(distance as i32).to_le_bytes());
+            }
+            _ => left.push(relocation),
+        }
+    }
+    left
 }
 
 /// Copies all code into executable memory.

@@ -131,7 +131,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A structure on the stack.
-    fn structure(&mut self, size: usize, fields: &[(usize, Value)]) -> Value {
+    pub(super) fn structure(&mut self, size: usize, fields: &[(usize, Value)]) -> Value {
         let slot = StackSlotData::new(StackSlotKind::ExplicitSlot, size as u32, 3);
         let slot = self.builder.create_sized_stack_slot(slot);
         let address = self.builder.ins().stack_addr(types::I64, slot, 0);
@@ -150,7 +150,7 @@ impl Emitter<'_, '_> {
         self.builder.ins().call_indirect(signature, callee, arguments);
     }
 
-    fn word(&mut self, number: i64) -> Value {
+    pub(super) fn word(&mut self, number: i64) -> Value {
         self.builder.ins().iconst(types::I64, number)
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Span {
     pub(super) runs: bool,
 }
 
-impl Emitter<'_, '_> {
-    pub(super) fn loop_statement(&mut self, looped: &Loop, ordinal: u32) -> Result<(), JitError> {
+impl<'k> Emitter<'k, '_> {
+    pub(super) fn loop_statement(&mut self, looped: &'k Loop, ordinal: u32) -> Result<(), JitError> {
         let done = match (looped.kind, looped.range) {
             (LoopKind::Seq, Range::Count(count)) => self.seq_counted(looped, count, ordinal),
             (LoopKind::Seq, Range::Panel) => {
@@ -36,6 +36,7 @@ impl Emitter<'_, '_> {
             }
             (LoopKind::Turn, Range::Count(count)) => self.turns(looped, count, ordinal),
             (LoopKind::Turn, Range::Panel) => Err(self.unsupported("turns over the panel")),
+            (LoopKind::Vec, _) if self.wide_loop(looped)? => Ok(()),
             (LoopKind::Vec, Range::Count(count)) => self.vec_counted(looped, count, ordinal),
             (LoopKind::Vec, Range::Panel) => self.vec_panel(looped, ordinal),
         };
@@ -43,7 +44,7 @@ impl Emitter<'_, '_> {
         done
     }
 
-    fn seq_counted(&mut self, looped: &Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
+    fn seq_counted(&mut self, looped: &'k Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
         let vectors = self.strip.map_or(1, |strip| strip.vectors as u64);
         let unrolled = walk::unrolled_size(&looped.body).map(|size| size.saturating_mul(count).saturating_mul(vectors));
         if count <= 1 || unrolled.is_some_and(|size| size <= UNROLLED_STATEMENTS) {
@@ -53,7 +54,7 @@ impl Emitter<'_, '_> {
         self.seq_dynamic(looped, span, ordinal)
     }
 
-    fn seq_unrolled(&mut self, looped: &Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
+    fn seq_unrolled(&mut self, looped: &'k Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
         let mut accumulators = self.chain_start(looped)?;
         for turn in 0..count {
             self.bind(looped.var, Bound { value: None, plus: turn as i64 });
@@ -64,7 +65,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    fn seq_dynamic(&mut self, looped: &Loop, span: Span, ordinal: u32) -> Result<(), JitError> {
+    fn seq_dynamic(&mut self, looped: &'k Loop, span: Span, ordinal: u32) -> Result<(), JitError> {
         let start = self.chain_start(looped)?;
         let accumulators = self.repeat(span, &start, |emitter, var, carried| {
             emitter.bind(looped.var, Bound { value: Some(var), plus: 0 });
@@ -77,7 +78,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A `vec` loop of constant length, cut where guards along it begin and end to hold.
-    fn vec_counted(&mut self, looped: &Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
+    fn vec_counted(&mut self, looped: &'k Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
         let count = count as i64;
         let mut ends = if looped.reduces.is_empty() { self.cuts(looped, count) } else { Vec::new() };
         ends.push(count);
@@ -93,7 +94,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A part of a `vec` loop: strips, one shorter strip, single elements or the last vector again.
-    fn vec_part(&mut self, looped: &Loop, from: i64, to: i64, ordinal: u32) -> Result<(), JitError> {
+    fn vec_part(&mut self, looped: &'k Loop, from: i64, to: i64, ordinal: u32) -> Result<(), JitError> {
         let lanes = LANES as i64;
         let vectors = strip_vectors(looped);
         let mut accumulators = self.tree_start(looped)?;
@@ -124,7 +125,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Where guards that depend on nothing else begin and end to hold, ascending; none if there are many.
-    fn cuts(&self, looped: &Loop, count: i64) -> Vec<i64> {
+    fn cuts(&self, looped: &'k Loop, count: i64) -> Vec<i64> {
         let mut cuts = Vec::new();
         walk::accesses(&looped.body, &mut |access| {
             for guard in &access.guards {
@@ -151,7 +152,7 @@ impl Emitter<'_, '_> {
     /// The whole strips of a `vec` loop: a loop, or straight code if there is only one.
     fn vec_main(
         &mut self,
-        looped: &Loop,
+        looped: &'k Loop,
         (from, main): (i64, i64),
         strip: i64,
         accumulators: &[Value],
@@ -172,7 +173,7 @@ impl Emitter<'_, '_> {
     /// The strips of one turn: as many as the accumulators of its trees need.
     fn vec_strips(
         &mut self,
-        looped: &Loop,
+        looped: &'k Loop,
         bound: Bound,
         vectors: usize,
         groups: usize,
@@ -191,7 +192,7 @@ impl Emitter<'_, '_> {
     /// Fewer than four single elements.
     fn vec_rest(
         &mut self,
-        looped: &Loop,
+        looped: &'k Loop,
         main: i64,
         done: i64,
         count: i64,
@@ -212,7 +213,7 @@ impl Emitter<'_, '_> {
     }
 
     /// A `vec` loop over the panel: strips, whole vectors, single elements.
-    fn vec_panel(&mut self, looped: &Loop, ordinal: u32) -> Result<(), JitError> {
+    fn vec_panel(&mut self, looped: &'k Loop, ordinal: u32) -> Result<(), JitError> {
         if !looped.reduces.is_empty() {
             return Err(self.unsupported("a reduction over the panel"));
         }
@@ -235,7 +236,7 @@ impl Emitter<'_, '_> {
     }
 
     /// One element a turn.
-    fn vec_singles(&mut self, looped: &Loop, span: Span, ordinal: u32) -> Result<(), JitError> {
+    fn vec_singles(&mut self, looped: &'k Loop, span: Span, ordinal: u32) -> Result<(), JitError> {
         self.repeat(span, &[], |emitter, var, _| {
             let bound = Bound { value: Some(var), plus: 0 };
             emitter.bind(looped.var, bound);
@@ -247,7 +248,13 @@ impl Emitter<'_, '_> {
     }
 
     /// The statements of a `vec` loop for some vectors, or for one element.
-    fn vec_body(&mut self, looped: &Loop, bound: Bound, vectors: Option<usize>, ordinal: u32) -> Result<(), JitError> {
+    fn vec_body(
+        &mut self,
+        looped: &'k Loop,
+        bound: Bound,
+        vectors: Option<usize>,
+        ordinal: u32,
+    ) -> Result<(), JitError> {
         self.bind(looped.var, bound);
         let enclosing = self.strip;
         self.strip = vectors.map(|vectors| Strip { vectors, var: looped.var });

@@ -285,7 +285,7 @@ impl Emitter<'_, '_> {
 
     /// Address and constant bytes of a lane's element, guards not looked at; a clamp is a fault even where a guard
     /// hides the element.
-    fn unguarded(&mut self, access: &Access, lane: usize) -> (Value, i64) {
+    pub(super) fn unguarded(&mut self, access: &Access, lane: usize) -> (Value, i64) {
         let key = self.key(access);
         let address = self.dynamic_address(&key);
         let bytes = self.affine_constant(&access.index, lane) * 4;

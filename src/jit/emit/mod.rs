@@ -19,15 +19,18 @@ mod reduce;
 mod scalar;
 mod turns;
 mod walk;
+mod wide;
 
 use std::collections::HashMap;
 use std::mem::offset_of;
+use std::rc::Rc;
 
 use cranelift_codegen::ir::{AbiParam, Function, InstBuilder, MemFlagsData, SourceLoc, StackSlot, Type, Value, types};
 use cranelift_codegen::isa::TargetIsa;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
-use super::JitError;
+use super::wide::Body;
+use super::{JitError, Lanes};
 use crate::ir::DType;
 use crate::kernels::abi::Ctx;
 use crate::loops::ir::{Kernel, Mode, ParamId, Stmt, ValueId, VarId};
@@ -35,8 +38,8 @@ use crate::loops::ir::{Kernel, Mode, ParamId, Stmt, ValueId, VarId};
 /// Lanes of a Cranelift vector.
 const LANES: usize = 4;
 
-/// Builds the function of `kernel`.
-pub(super) fn build(kernel: &Kernel, isa: &dyn TargetIsa) -> Result<Function, JitError> {
+/// Builds the function of `kernel`, and the bodies of lane loops that it calls as functions of their own.
+pub(super) fn build(kernel: &Kernel, isa: &dyn TargetIsa, lanes: Lanes) -> Result<(Function, Vec<Body>), JitError> {
     let mut function = Function::new();
     function.signature.call_conv = isa.default_call_conv();
     function.signature.params.extend([AbiParam::new(types::I64); 4]);
@@ -45,13 +48,14 @@ pub(super) fn build(kernel: &Kernel, isa: &dyn TargetIsa) -> Result<Function, Ji
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
-    let mut emitter = Emitter::new(kernel, &mut builder);
+    let mut emitter = Emitter::new(kernel, &mut builder, lanes);
     emitter.enter();
     emitter.statements(&kernel.body, 0)?;
+    let leaves = std::mem::take(&mut emitter.leaves);
     builder.ins().return_(&[]);
     builder.seal_all_blocks();
     builder.finalize(isa.frontend_config());
-    Ok(function)
+    Ok((function, leaves))
 }
 
 /// What the code of a value is at this moment of the emission.
@@ -112,12 +116,22 @@ struct Emitter<'a, 'f> {
     /// Set inside a `vec` loop, but not in its scalar tail.
     strip: Option<Strip>,
     segment: Option<Segment>,
+    /// Which lane loops become calls of code of full width.
+    lanes: Lanes,
+    /// The bodies of those that did.
+    leaves: Vec<Body>,
+    /// The bits of all constants.
+    constants: Rc<HashMap<ValueId, u32>>,
     /// Every second element, to be stored with those between.
     half: Option<pairs::Half>,
 }
 
 impl<'a, 'f> Emitter<'a, 'f> {
-    fn new(kernel: &'a Kernel, builder: &'a mut FunctionBuilder<'f>) -> Self {
+    fn new(kernel: &'a Kernel, builder: &'a mut FunctionBuilder<'f>, lanes: Lanes) -> Self {
+        let mut constants = HashMap::new();
+        if lanes != Lanes::Four {
+            wide::constants(&kernel.body, &mut constants);
+        }
         let block = builder.current_block().expect("the entry block is current");
         let arguments = builder.block_params(block).to_vec();
         Emitter {
@@ -136,6 +150,9 @@ impl<'a, 'f> Emitter<'a, 'f> {
             fills: HashMap::new(),
             strip: None,
             segment: None,
+            lanes,
+            leaves: Vec::new(),
+            constants: Rc::new(constants),
             half: None,
         }
     }
@@ -168,7 +185,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
     }
 
     /// Emits statements; `ordinal` is the first one's number in the kernel, counted as printed.
-    fn statements(&mut self, statements: &[Stmt], mut ordinal: u32) -> Result<(), JitError> {
+    fn statements(&mut self, statements: &'a [Stmt], mut ordinal: u32) -> Result<(), JitError> {
         for statement in statements {
             self.builder.set_srcloc(SourceLoc::new(ordinal));
             match statement {

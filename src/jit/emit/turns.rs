@@ -19,9 +19,9 @@ struct Handed<'k> {
     next: ValueId,
 }
 
-impl Emitter<'_, '_> {
+impl<'k> Emitter<'k, '_> {
     /// A loop over `0..count` turns, never unrolled.
-    pub(super) fn turns(&mut self, looped: &Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
+    pub(super) fn turns(&mut self, looped: &'k Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
         if count == 0 {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl Emitter<'_, '_> {
         Ok(())
     }
 
-    fn handed<'k>(&self, looped: &'k Loop) -> Vec<Handed<'k>> {
+    fn handed(&self, looped: &'k Loop) -> Vec<Handed<'k>> {
         let written = self.kernel.params.iter().enumerate().filter(|(_, param)| param.mode != Mode::In);
         written.filter_map(|(at, _)| handed_in(looped, ParamId(at as u32))).collect()
     }
