@@ -267,6 +267,27 @@ fn eight_lanes_agree() {
     }
 }
 
+/// More arrays than there are registers for their addresses.
+#[test]
+fn many_arrays_agree() {
+    let mut random = Random(13);
+    for n in [8, 29, 64] {
+        let mut b = KernelBuilder::new("many arrays");
+        let inputs: Vec<ParamId> = (0..14).map(|_| b.param("in", DType::F32, n + 3, Mode::In)).collect();
+        let out = b.param("out", DType::F32, n, Mode::InOut);
+        b.vec(n as u64, |b, i| {
+            let mut sum = b.load(out, Affine::var(i, 1));
+            for (at, input) in inputs.iter().enumerate() {
+                let x = b.load(*input, Affine { offset: at as i64 % 4, terms: vec![(i, 1)] });
+                sum = b.binary(Binary::Add, sum, x);
+            }
+            b.store(out, Affine::var(i, 1), sum);
+        });
+        let memory = (0..15).map(|at| words(&mut random, DType::F32, if at < 14 { n + 3 } else { n })).collect();
+        check(b.finish(), memory, &[(0, 0)]);
+    }
+}
+
 fn has_eight_lanes() -> bool {
     #[cfg(all(target_arch = "x86_64", unix))]
     return std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");

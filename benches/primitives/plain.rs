@@ -1,3 +1,5 @@
+#![allow(clippy::needless_range_loop)] // A plain loop goes by number.
+
 //! Plain loops in Rust: one that only moves bytes, and for primitives with work of their own one that does that work,
 //! as a reader of the definition would write it.
 
@@ -137,9 +139,7 @@ pub fn same(name: &str) -> Option<Loop> {
             w.to.fill(0.0);
             for row in 0..w.rows {
                 let (a, x) = (w.floats[0][row], &w.floats[1][row * w.columns..][..w.columns]);
-                for at in 0..x.len() {
-                    w.to[at] += a * x[at];
-                }
+                w.to.iter_mut().zip(x).for_each(|(to, x)| *to += a * x);
             }
         },
         "contract 64" => |w| {
@@ -160,8 +160,8 @@ pub fn same(name: &str) -> Option<Loop> {
             }
         },
         "gather elements" => |w| {
-            for at in 0..w.to.len() {
-                w.to[at] = w.floats[0][w.ints[1][at] as usize];
+            for (to, at) in w.to.iter_mut().zip(&w.ints[1]) {
+                *to = w.floats[0][*at as usize];
             }
         },
         "scatter_add rows" => |w| {
@@ -169,15 +169,13 @@ pub fn same(name: &str) -> Option<Loop> {
             for row in 0..w.rows {
                 let to = &mut w.to[w.ints[1][row] as usize * w.columns..][..w.columns];
                 let x = &w.floats[0][row * w.columns..][..w.columns];
-                for at in 0..x.len() {
-                    to[at] += x[at];
-                }
+                to.iter_mut().zip(x).for_each(|(to, x)| *to += x);
             }
         },
         "scatter_add elements" => |w| {
             w.to.fill(0.0);
-            for at in 0..w.floats[0].len() {
-                w.to[w.ints[1][at] as usize] += w.floats[0][at];
+            for (x, at) in w.floats[0].iter().zip(&w.ints[1]) {
+                w.to[*at as usize] += x;
             }
         },
         "argsort" => |w| {
@@ -191,17 +189,19 @@ pub fn same(name: &str) -> Option<Loop> {
         "scan: cumsum of rows" => |w| {
             let mut sums = w.floats[0].clone();
             for row in 0..w.rows {
-                for at in 0..w.columns {
-                    sums[at] += w.floats[1][row * w.columns + at];
-                    w.to[row * w.columns + at] = sums[at];
+                let x = &w.floats[1][row * w.columns..][..w.columns];
+                let to = &mut w.to[row * w.columns..][..w.columns];
+                for (to, (sum, x)) in to.iter_mut().zip(sums.iter_mut().zip(x)) {
+                    *sum += x;
+                    *to = *sum;
                 }
             }
         },
         "scan: cumsum" => |w| {
             let mut sum = w.floats[0][0];
-            for at in 0..w.columns {
-                sum += w.floats[1][at];
-                w.to[at] = sum;
+            for (to, x) in w.to.iter_mut().zip(&w.floats[1]) {
+                sum += x;
+                *to = sum;
             }
         },
         _ => return None,
@@ -209,14 +209,14 @@ pub fn same(name: &str) -> Option<Loop> {
 }
 
 fn map(w: &mut Work, of: impl Fn(f32) -> f32) {
-    for at in 0..w.to.len() {
-        w.to[at] = of(w.floats[0][at]);
+    for (to, x) in w.to.iter_mut().zip(&w.floats[0]) {
+        *to = of(*x);
     }
 }
 
 fn pairs(w: &mut Work, of: impl Fn(f32, f32) -> f32) {
-    for at in 0..w.to.len() {
-        w.to[at] = of(w.floats[0][at], w.floats[1][at]);
+    for (to, (a, b)) in w.to.iter_mut().zip(w.floats[0].iter().zip(&w.floats[1])) {
+        *to = of(*a, *b);
     }
 }
 
@@ -263,8 +263,8 @@ fn columns(w: &mut Work, start: f32, of: impl Fn(f32, f32) -> f32) {
     w.to.fill(start);
     for row in 0..w.rows {
         let x = &w.floats[0][row * w.columns..][..w.columns];
-        for at in 0..x.len() {
-            w.to[at] = of(w.to[at], x[at]);
+        for (to, x) in w.to.iter_mut().zip(x) {
+            *to = of(*to, *x);
         }
     }
 }
@@ -273,8 +273,8 @@ fn columns(w: &mut Work, start: f32, of: impl Fn(f32, f32) -> f32) {
 fn product(a: &[f32], b: &[f32], c: &mut [f32], k: usize, n: usize) {
     for (row, to) in a.chunks_exact(k).zip(c.chunks_exact_mut(n)) {
         for (factor, from) in row.iter().zip(b.chunks_exact(n)) {
-            for at in 0..n {
-                to[at] += factor * from[at];
+            for (to, from) in to.iter_mut().zip(from) {
+                *to += factor * from;
             }
         }
     }

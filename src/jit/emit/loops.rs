@@ -36,8 +36,8 @@ impl<'k> Emitter<'k, '_> {
             }
             (LoopKind::Turn, Range::Count(count)) => self.turns(looped, count, ordinal),
             (LoopKind::Turn, Range::Panel) => Err(self.unsupported("turns over the panel")),
-            (LoopKind::Vec, _) if self.wide_loop(looped)? => Ok(()),
             (LoopKind::Vec, Range::Count(count)) => self.vec_counted(looped, count, ordinal),
+            (LoopKind::Vec, Range::Panel) if self.wide_loop(looped, None)? => Ok(()),
             (LoopKind::Vec, Range::Panel) => self.vec_panel(looped, ordinal),
         };
         self.vars[looped.var.index()] = None;
@@ -95,6 +95,9 @@ impl<'k> Emitter<'k, '_> {
 
     /// A part of a `vec` loop: strips, one shorter strip, single elements or the last vector again.
     fn vec_part(&mut self, looped: &'k Loop, from: i64, to: i64, ordinal: u32) -> Result<(), JitError> {
+        if self.wide_loop(looped, Some((from, to)))? {
+            return Ok(());
+        }
         let lanes = LANES as i64;
         let vectors = strip_vectors(looped);
         let mut accumulators = self.tree_start(looped)?;

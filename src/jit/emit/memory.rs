@@ -334,7 +334,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Whether all guards hold for all iterations of the segment, or one for none, as far as that is known.
-    fn known_along(&self, guards: &[Guard]) -> Option<bool> {
+    pub(super) fn known_along(&self, guards: &[Guard]) -> Option<bool> {
         let known: Vec<Option<bool>> = guards.iter().map(|guard| self.known(guard)).collect();
         if known.contains(&Some(false)) {
             Some(false)

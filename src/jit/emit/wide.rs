@@ -11,13 +11,11 @@ use cranelift_codegen::ir::{
     AbiParam, ExtFuncData, ExternalName, InstBuilder, MemFlagsData, Signature, UserExternalName, Value, types,
 };
 
-use super::{Bound, Emitter, scalar_type};
+use super::{Bound, Emitter, scalar_type, walk};
 use crate::ir::{Binary, Comparison, DType, Unary};
 use crate::jit::wide::{self, Body, Calc, Op, Source, Tree};
 use crate::jit::{JitError, Lanes};
-use crate::loops::ir::{
-    Access, Affine, Combine, Kernel, Loop, Order, ParamId, Range, Reduce, ScalarOp, Stmt, ValueId, VarId,
-};
+use crate::loops::ir::{Access, Affine, Combine, Kernel, Loop, Order, ParamId, Reduce, ScalarOp, Stmt, ValueId, VarId};
 
 /// Operations on elements that outweigh a call.
 const WORTH: u64 = 400;
@@ -35,6 +33,8 @@ enum Uniform {
 struct Widener<'k> {
     kernel: &'k Kernel,
     constants: Rc<HashMap<ValueId, u32>>,
+    /// Whether the guards of an access hold for all iterations or for none, where that is known.
+    holds: HashMap<*const Access, bool>,
     var: VarId,
     /// Parameters that the loop writes.
     written: Vec<ParamId>,
@@ -51,20 +51,20 @@ struct Widener<'k> {
 }
 
 impl<'k> Emitter<'k, '_> {
-    /// Emits the loop as a call, if it is fit for that.
-    pub(super) fn wide_loop(&mut self, looped: &'k Loop) -> Result<bool, JitError> {
+    /// Emits iterations of a loop, or those of the panel, as a call, if they are fit for that.
+    pub(super) fn wide_loop(&mut self, looped: &'k Loop, part: Option<(i64, i64)>) -> Result<bool, JitError> {
         if self.lanes == Lanes::Four || self.strip.is_some() {
             return Ok(false);
         }
-        let widened = Widener::of(self.kernel, Rc::clone(&self.constants), looped);
+        let widened = Widener::of(self, looped, part);
         let widened = widened.filter(|found| self.lanes == Lanes::Eight || found.work >= WORTH);
         let Some(Widener { body, uniforms, bases, before, .. }) = widened else { return Ok(false) };
         self.store_half();
-        let (start, count) = match looped.range {
-            Range::Count(count) => (None, self.word(count as i64)),
-            Range::Panel => (Some(self.lo), self.builder.ins().isub(self.hi, self.lo)),
+        let (bound, count) = match part {
+            Some((from, to)) => (Bound { value: None, plus: from }, self.word(to - from)),
+            None => (Bound { value: Some(self.lo), plus: 0 }, self.builder.ins().isub(self.hi, self.lo)),
         };
-        self.bind(looped.var, Bound { value: start, plus: 0 });
+        self.bind(looped.var, bound);
         self.bind_addresses(looped.var, &looped.body);
         for (value, op) in before {
             self.operation(value, op)?;
@@ -113,16 +113,27 @@ impl<'k> Emitter<'k, '_> {
 
 impl<'k> Widener<'k> {
     /// `None` if the loop holds what code of full width does not know.
-    fn of(kernel: &'k Kernel, constants: Rc<HashMap<ValueId, u32>>, looped: &'k Loop) -> Option<Self> {
-        let (count, known) = match looped.range {
-            Range::Count(count) => (count, Some(count)),
-            Range::Panel if looped.reduces.is_empty() => (kernel.par.map_or(0, |par| par.by), None),
-            Range::Panel => return None,
+    fn of(emitter: &Emitter<'k, '_>, looped: &'k Loop, part: Option<(i64, i64)>) -> Option<Self> {
+        let kernel = emitter.kernel;
+        let (count, known) = match part {
+            Some((from, to)) => ((to - from) as u64, Some((to - from) as u64)),
+            None if looped.reduces.is_empty() => (kernel.par.map_or(0, |par| par.by), None),
+            None => return None,
         };
+        if !(wide::LANES..MOST).contains(&count) {
+            return None;
+        }
+        let mut holds = HashMap::new();
+        walk::accesses(&looped.body, &mut |access| {
+            if let Some(known) = emitter.known_along(&access.guards) {
+                holds.insert(std::ptr::from_ref(access), known);
+            }
+        });
         let written = |stmt: &Stmt| if let Stmt::Store { access, .. } = stmt { Some(access.param) } else { None };
         let mut widener = Widener {
             kernel,
-            constants,
+            constants: Rc::clone(&emitter.constants),
+            holds,
             var: looped.var,
             written: looped.body.iter().filter_map(written).collect(),
             body: Body { count: known, ..Body::default() },
@@ -132,9 +143,6 @@ impl<'k> Widener<'k> {
             before: Vec::new(),
             work: 0,
         };
-        if !(wide::LANES..MOST).contains(&count) {
-            return None;
-        }
         for stmt in &looped.body {
             match stmt {
                 Stmt::Let { value, op } => widener.operation(*value, op)?,
@@ -186,13 +194,14 @@ impl<'k> Widener<'k> {
     /// An address and bytes behind it of elements that lie side by side.
     fn element(&mut self, access: &'k Access) -> Option<(usize, i32)> {
         let varying = access.indirect.is_some_and(|indirect| self.lanes.contains_key(&indirect.value));
-        if access.index.factor(self.var) != 1 || !access.guards.is_empty() || varying {
+        let inside = self.holds.get(&std::ptr::from_ref(access)) == Some(&true);
+        if access.index.factor(self.var) != 1 || !inside || varying {
             return None;
         }
         let alike = |base: &&Access| {
             base.param == access.param && base.index.terms == access.index.terms && base.indirect == access.indirect
         };
-        let number = self.bases.iter().position(|base| alike(base)).unwrap_or_else(|| {
+        let number = self.bases.iter().position(alike).unwrap_or_else(|| {
             self.bases.push(access);
             self.bases.len() - 1
         });
@@ -207,6 +216,10 @@ impl<'k> Widener<'k> {
         let source = match op {
             ScalarOp::Load(access) => {
                 let guarded = access.guards.iter().any(|guard| guard.at.factor(self.var) != 0);
+                if self.holds.get(&std::ptr::from_ref(access)) == Some(&false) {
+                    self.lanes.insert(value, Source::Bits(access.fill));
+                    return Some(());
+                }
                 if access.index.factor(self.var) == 0 && !guarded && !varying {
                     if self.written.contains(&access.param) {
                         return None;

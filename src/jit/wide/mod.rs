@@ -141,9 +141,9 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// Whether it has no more addresses and accumulators than there are registers for.
+    /// Whether it has no more accumulators than there are registers for.
     pub fn fits(&self) -> bool {
-        self.bases <= BASES.len() && self.accumulators() <= ACCUMULATORS
+        self.accumulators() <= ACCUMULATORS
     }
 
     fn accumulators(&self) -> usize {
@@ -376,7 +376,7 @@ impl Writer<'_> {
             registers.begin(at, op.operands());
             match op {
                 Op::Load { to, base, displacement } => {
-                    let from = element(*base, displacement + copy.displacement);
+                    let from = self.element(*base, displacement + copy.displacement);
                     let register = registers.take(&mut self.asm);
                     match copy.mask {
                         Some(mask) => self.asm.load_masked(register, mask, from),
@@ -386,7 +386,7 @@ impl Writer<'_> {
                     registers.end_of(&[Source::Lane(*to)]);
                 }
                 Op::Store { base, displacement, from } => {
-                    let to = element(*base, displacement + copy.displacement);
+                    let to = self.element(*base, displacement + copy.displacement);
                     let register = registers.fetch(*from, &mut self.asm);
                     match copy.mask {
                         Some(mask) => self.asm.store_masked(to, mask, register),
@@ -411,6 +411,15 @@ impl Writer<'_> {
         }
         self.slots = self.slots.max(registers.most_slots);
         self.uses = uses;
+    }
+
+    /// Eight elements at the loop's place. Addresses that have no register are read from the block each time.
+    fn element(&mut self, base: usize, displacement: i32) -> Rm {
+        let register = BASES.get(base).copied().unwrap_or_else(|| {
+            self.asm.move_in(R14, word(self.body.base(base)));
+            R14
+        });
+        Rm::Memory { base: register, index: Some(RAX), displacement }
     }
 
     /// start + factor·(iteration + lane)
@@ -670,9 +679,4 @@ fn word(number: usize) -> Rm {
 /// A word of the loop's own on the stack.
 fn stack_word(bytes: i32) -> Rm {
     Rm::Memory { base: RSP, index: None, displacement: bytes }
-}
-
-/// Eight elements at the loop's place.
-fn element(base: usize, displacement: i32) -> Rm {
-    Rm::Memory { base: BASES[base], index: Some(RAX), displacement }
 }
