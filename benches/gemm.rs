@@ -58,6 +58,7 @@ fn products(table: &Table, peak: f64) {
         conv: table.conv,
         fill: table.fill,
         sort: table.sort,
+        transpose: table.transpose,
         scratch: std::ptr::null_mut(),
         pack,
         fault: &mut fault,

@@ -8,3 +8,4 @@ mod machine;
 mod pool;
 mod sort;
 mod store;
+mod transpose;

@@ -95,6 +95,7 @@ impl Compiled {
             conv: table.conv,
             fill: table.fill,
             sort: table.sort,
+            transpose: table.transpose,
             scratch,
             pack: scratch,
             fault: &mut fault,

@@ -150,6 +150,7 @@ fn see(body: &[Stmt], reduced: &[ValueId], in_reduction: bool, touch: &mut impl 
                 touch(sort.keys.param, Touch::Wanted);
                 touch(sort.order.param, Touch::Wanted);
             }
+            Stmt::Transpose(found) => touch(found.to.param, Touch::Made),
         }
     }
 }

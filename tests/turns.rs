@@ -208,7 +208,9 @@ fn gemms(body: &[Stmt]) -> Vec<&Gemm> {
     let found = body.iter().flat_map(|stmt| match stmt {
         Stmt::Gemm(gemm) => vec![gemm],
         Stmt::Loop(inner) => gemms(&inner.body),
-        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => Vec::new(),
+        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {
+            Vec::new()
+        }
     });
     found.collect()
 }

@@ -17,6 +17,8 @@ pub struct Ctx {
     pub fill: unsafe extern "C" fn(args: *const FillArgs),
     /// The order of a row.
     pub sort: unsafe extern "C" fn(args: *const SortArgs),
+    /// A matrix laid by rows.
+    pub transpose: unsafe extern "C" fn(args: *const TransposeArgs),
     /// This thread's scratch for kernels (64-byte aligned, [`SCRATCH_BYTES`]).
     pub scratch: *mut u8,
     /// This thread's packing space for `gemm` (64-byte aligned, [`PACK_BYTES`]).
@@ -128,4 +130,22 @@ pub struct SortArgs {
     pub order_step: i64,
     /// 1 if the keys are f32, 0 if i32.
     pub float: u64,
+}
+
+/// Arguments of `transpose`: `to[r·to_row + c]` becomes `from[r + c·from_column]`, whatever 4 bytes stand there.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct TransposeArgs {
+    /// Read.
+    pub from: *const u32,
+    /// Written.
+    pub to: *mut u32,
+    /// Rows of the result.
+    pub rows: u64,
+    /// Columns of the result.
+    pub columns: u64,
+    /// Elements read from column to column.
+    pub from_column: i64,
+    /// Elements written from row to row.
+    pub to_row: i64,
 }

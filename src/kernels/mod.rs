@@ -1,7 +1,7 @@
 //! Precompiled wide kernels, and the calling convention of all machine code.
 //!
 //! In come the argument records of [`abi`]; out go matrix products,
-//! convolutions and uniform random numbers. The variant is chosen once, by what the machine has. The
+//! convolutions, uniform random numbers, orders and transposes. The variant is chosen once, by what the machine has. The
 //! invariant of the room: every variant gives the same bits, so the choice
 //! (and every cache block, tile and panel inside) never shows in a result.
 
@@ -12,6 +12,7 @@ pub mod gemm;
 pub mod measure;
 mod micro;
 pub mod sort;
+pub mod transpose;
 pub mod widen;
 
 use std::sync::OnceLock;
@@ -29,6 +30,8 @@ pub struct Table {
     pub fill: unsafe extern "C" fn(args: *const abi::FillArgs),
     /// The order of a row.
     pub sort: unsafe extern "C" fn(args: *const abi::SortArgs),
+    /// A matrix laid by rows; the same condition.
+    pub transpose: unsafe extern "C" fn(args: *const abi::TransposeArgs),
     /// `avx512`, `avx2` or `portable`.
     pub name: &'static str,
 }
@@ -51,6 +54,7 @@ pub fn variants() -> Vec<Table> {
                 conv: conv::avx512,
                 fill: fill::avx2,
                 sort: sort::portable,
+                transpose: transpose::avx2,
                 name: "avx512",
             });
         }
@@ -60,6 +64,7 @@ pub fn variants() -> Vec<Table> {
                 conv: conv::avx2,
                 fill: fill::avx2,
                 sort: sort::portable,
+                transpose: transpose::avx2,
                 name: "avx2",
             });
         }
@@ -69,6 +74,7 @@ pub fn variants() -> Vec<Table> {
         conv: conv::portable,
         fill: fill::portable,
         sort: sort::portable,
+        transpose: transpose::portable,
         name: "portable",
     });
     found

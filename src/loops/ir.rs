@@ -229,6 +229,8 @@ pub enum Stmt {
     Fill(Fill),
     /// The order of a row's elements. Not inside `vec`.
     Sort(Sort),
+    /// A matrix laid by rows. Not inside `vec`.
+    Transpose(Transpose),
 }
 
 /// A loop.
@@ -553,6 +555,19 @@ pub struct Sort {
     pub order: Row,
     /// Elements of both.
     pub len: u64,
+}
+
+/// to[m, n] = from[m, n], of any one type: a copy from a matrix by columns to one by rows, which lie apart.
+#[derive(Clone, Debug)]
+pub struct Transpose {
+    /// Rows: a count, or the kernel's panel (then both are addressed from row `lo`).
+    pub m: Range,
+    /// Columns.
+    pub n: u64,
+    /// Read: strides of (m, n); the first is 1.
+    pub from: Matrix,
+    /// Written: strides of (m, n); the second is 1.
+    pub to: Matrix,
 }
 
 /// A row in a parameter: elements `start + j·step`.

@@ -367,6 +367,10 @@ fn touches(kernel: &Kernel, param: ParamId) -> Vec<Touch<'_>> {
                     add(None, false, sort.keys.param, *order);
                     add(None, true, sort.order.param, *order);
                 }
+                Stmt::Transpose(found) => {
+                    add(None, false, found.from.param, *order);
+                    add(None, true, found.to.param, *order);
+                }
                 Stmt::Loop(inner) => visit(&inner.body, param, Some(top), order, found),
             }
         }

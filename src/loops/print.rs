@@ -128,6 +128,10 @@ impl Printer<'_> {
                     let text = format!("sort {}: {} = {}", sort.len, self.row(&sort.order), self.row(&sort.keys));
                     self.line(&text, None);
                 }
+                Stmt::Transpose(found) => {
+                    let (to, from) = (self.matrix(&found.to), self.matrix(&found.from));
+                    self.line(&format!("transpose {}x{}: {to} = {from}", range(found.m), found.n), None);
+                }
             }
         }
     }

@@ -71,6 +71,13 @@ pub fn rename(body: &mut [Stmt], to: &dyn Renaming) {
                     row.param = to.place(row.param, &mut row.start);
                 }
             }
+            Stmt::Transpose(found) => {
+                found.m = to.range(found.m);
+                for matrix in [&mut found.from, &mut found.to] {
+                    vars(&mut matrix.start, to);
+                    matrix.param = to.place(matrix.param, &mut matrix.start);
+                }
+            }
         }
     }
 }

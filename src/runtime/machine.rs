@@ -416,6 +416,7 @@ fn contexts(threads: usize) -> (Box<[Ctx]>, Arena, Box<AtomicU32>) {
                 conv: kernels.conv,
                 fill: kernels.fill,
                 sort: kernels.sort,
+                transpose: kernels.transpose,
                 scratch,
                 // SAFETY: as above.
                 pack: unsafe { scratch.add(SCRATCH_BYTES) },

@@ -71,6 +71,26 @@ figure \"y\" = v1\n"
     )
 }
 
+/// Two operands that are read across, with what depends on a row or a column alone.
+fn mixed(rows: usize, columns: usize) -> String {
+    format!(
+        "slot s0: f32[2, {rows}, {columns}] column \"x\"\nslot s1: f32[2, {rows}, {columns}] column \"y\"
+slot s2: f32[{columns}] column \"a\"\nslot s3: f32[{rows}] column \"b\"
+v0: f32[2, {rows}, {columns}] = input() slot=s0
+v1: f32[2, {rows}, {columns}] = input() slot=s1
+v2: f32[{columns}] = input() slot=s2
+v3: f32[{rows}] = input() slot=s3
+v4: f32[2, {columns}, {rows}] = transpose(v0) perm=[0, 2, 1]
+v5: f32[2, {columns}, {rows}] = transpose(v1) perm=[0, 2, 1]
+v6: f32[2, {columns}, {rows}] = broadcast(v2) axes=[1]
+v7: f32[2, {columns}, {rows}] = broadcast(v3) axes=[2]
+v8: f32[2, {columns}, {rows}] = mul(v4, v6)
+v9: f32[2, {columns}, {rows}] = add(v5, v7)
+v10: f32[2, {columns}, {rows}] = sub(v8, v9)
+figure \"z\" = v10\n"
+    )
+}
+
 fn run(name: &str, text: &str, pool: &Pool) {
     let graph = parse::parse(text).unwrap_or_else(|why| panic!("{name}: {why}"));
     let mut numbers = Numbers(11);
@@ -95,8 +115,10 @@ fn lengths_around_vectors_are_moved_whole() {
 #[test]
 fn tiles_cover_what_is_transposed() {
     let pool = Pool::new(1);
-    for (rows, columns) in [(8, 16), (16, 8), (24, 32), (32, 48), (17, 16), (16, 17), (64, 33)] {
+    let sizes = [(8, 16), (16, 8), (24, 32), (32, 48), (17, 16), (16, 17), (64, 33), (300, 20), (3, 40), (260, 48)];
+    for (rows, columns) in sizes {
         run(&format!("transposed {rows} by {columns}"), &transposed(rows, columns), &pool);
+        run(&format!("mixed {rows} by {columns}"), &mixed(rows, columns), &pool);
     }
 }
 
@@ -107,8 +129,9 @@ fn the_loops_are_those_that_are_meant() {
         |text: &str| lower(&parse::parse(text).unwrap(), &Options { fuse: true, share_memory: false }).unwrap();
     let depth =
         |program: &nnc::loops::ir::Program| program.kernels.iter().flat_map(|kernel| &kernel.body).map(nested).max();
-    assert_eq!(depth(&program(&transposed(24, 32))), Some(5), "two loops in tiles, and the matrices");
-    assert_eq!(depth(&program(&transposed(17, 31))), Some(3));
+    assert_eq!(depth(&program(&transposed(17, 31))), Some(1), "a call for each matrix");
+    assert_eq!(depth(&program(&mixed(24, 32))), Some(5), "two loops in tiles, and the matrices");
+    assert_eq!(depth(&program(&mixed(17, 31))), Some(3), "no tiles of 31 rows");
     let back = program(&pairs(20));
     let swapped = back.kernels.iter().flat_map(|kernel| &kernel.body).any(has_short_inside);
     assert!(swapped, "the pairs' loop is inside the vectors");

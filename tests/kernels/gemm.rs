@@ -87,6 +87,7 @@ fn check(table: &Table, case: Case, at_end: bool) {
         conv: table.conv,
         fill: table.fill,
         sort: table.sort,
+        transpose: table.transpose,
         scratch: std::ptr::null_mut(),
         pack,
         fault: &mut fault,

@@ -1,4 +1,4 @@
-//! Calls of precompiled kernels. In: `gemm`, `conv` and `fill` statements; out: an
+//! Calls of precompiled kernels. In: their statements; out: an
 //! argument structure on the stack and an indirect call through the context.
 //! Invariant: field offsets come from `kernels::abi` itself.
 
@@ -10,17 +10,14 @@ use cranelift_codegen::ir::{
 
 use super::Emitter;
 use crate::ir::DType;
-use crate::kernels::abi::{ConvArgs, Ctx, FillArgs, GemmArgs, SortArgs};
-use crate::loops::ir::{Conv, Fill, Gemm, Matrix, ParamId, Range, Row, Sort};
+use crate::kernels::abi::{ConvArgs, Ctx, FillArgs, GemmArgs, SortArgs, TransposeArgs};
+use crate::loops::ir::{Conv, Fill, Gemm, Matrix, ParamId, Range, Row, Sort, Transpose};
 
 impl Emitter<'_, '_> {
     /// C = A · B, all of it or the panel's rows.
     pub(super) fn gemm(&mut self, gemm: &Gemm) {
         let panel = gemm.m == Range::Panel;
-        let rows = match gemm.m {
-            Range::Count(rows) => self.builder.ins().iconst(types::I64, rows as i64),
-            Range::Panel => self.builder.ins().isub(self.hi, self.lo),
-        };
+        let rows = self.rows(gemm.m);
         let fields = [
             (offset_of!(GemmArgs, a), self.matrix(&gemm.a, panel)),
             (offset_of!(GemmArgs, b), self.matrix(&gemm.b, false)),
@@ -111,6 +108,29 @@ impl Emitter<'_, '_> {
         ];
         let arguments = self.structure(size_of::<SortArgs>(), &fields);
         self.call(offset_of!(Ctx, sort), &[arguments]);
+    }
+
+    /// A matrix laid by rows, all of it or the panel's rows.
+    pub(super) fn transpose(&mut self, found: &Transpose) {
+        let panel = found.m == Range::Panel;
+        let fields = [
+            (offset_of!(TransposeArgs, from), self.matrix(&found.from, panel)),
+            (offset_of!(TransposeArgs, to), self.matrix(&found.to, panel)),
+            (offset_of!(TransposeArgs, rows), self.rows(found.m)),
+            (offset_of!(TransposeArgs, columns), self.word(found.n as i64)),
+            (offset_of!(TransposeArgs, from_column), self.word(found.from.column)),
+            (offset_of!(TransposeArgs, to_row), self.word(found.to.row)),
+        ];
+        let arguments = self.structure(size_of::<TransposeArgs>(), &fields);
+        self.call(offset_of!(Ctx, transpose), &[arguments]);
+    }
+
+    /// How many rows a call has.
+    fn rows(&mut self, m: Range) -> Value {
+        match m {
+            Range::Count(rows) => self.word(rows as i64),
+            Range::Panel => self.builder.ins().isub(self.hi, self.lo),
+        }
     }
 
     fn row(&mut self, row: &Row) -> Value {

@@ -196,6 +196,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 Stmt::Conv(conv) => self.conv(conv),
                 Stmt::Fill(fill) => self.fill(fill),
                 Stmt::Sort(sort) => self.sort(sort),
+                Stmt::Transpose(found) => self.transpose(found),
             }
             ordinal += walk::size(statement);
         }

@@ -63,7 +63,7 @@ fn handed_in(looped: &Loop, param: ParamId) -> Option<Handed<'_>> {
                 loads.push((*value, access));
             }
             Stmt::Store { access, value } if access.param == param && store.is_none() => store = Some((access, *value)),
-            Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => return None,
+            Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => return None,
             Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Loop(_) => {}
         }
     }

@@ -7,7 +7,13 @@ use crate::loops::ir::{Access, Kernel, Loop, LoopKind, ParamId, Range, ScalarOp,
 pub(super) fn size(statement: &Stmt) -> u32 {
     match statement {
         Stmt::Loop(looped) => 1 + looped.body.iter().map(size).sum::<u32>(),
-        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => 1,
+        Stmt::Let { .. }
+        | Stmt::Store { .. }
+        | Stmt::Gemm(_)
+        | Stmt::Conv(_)
+        | Stmt::Fill(_)
+        | Stmt::Sort(_)
+        | Stmt::Transpose(_) => 1,
     }
 }
 
@@ -17,7 +23,7 @@ pub(super) fn unrolled_size(statements: &[Stmt]) -> Option<u64> {
     statements.iter().try_fold(0_u64, |sum, statement| {
         let size = match statement {
             Stmt::Let { .. } | Stmt::Store { .. } => 1,
-            Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => return None,
+            Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => return None,
             Stmt::Loop(looped) => {
                 let Range::Count(count) = looped.range else { return None };
                 let turns = match looped.kind {
@@ -57,7 +63,7 @@ fn params(statements: &[Stmt], read: &mut Vec<ParamId>, written: &mut Vec<ParamI
             Stmt::Let { op: ScalarOp::Load(access), .. } => read.push(access.param),
             Stmt::Store { access, .. } => written.push(access.param),
             Stmt::Loop(looped) => params(&looped.body, read, written),
-            Stmt::Let { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => {}
+            Stmt::Let { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {}
         }
     }
 }
@@ -68,7 +74,7 @@ pub(super) fn accesses<'k>(statements: &'k [Stmt], visit: &mut dyn FnMut(&'k Acc
         match statement {
             Stmt::Let { op: ScalarOp::Load(access), .. } | Stmt::Store { access, .. } => visit(access),
             Stmt::Loop(looped) => accesses(&looped.body, visit),
-            Stmt::Let { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => {}
+            Stmt::Let { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {}
         }
     }
 }
@@ -97,7 +103,13 @@ fn mark(statements: &[Stmt], inside: bool, visit: &mut dyn FnMut(ValueId)) {
             Stmt::Let { op, .. } if inside => op.for_each_operand(&mut *visit),
             Stmt::Store { value, .. } if inside => visit(*value),
             Stmt::Loop(looped) => mark_loop(looped, inside, visit),
-            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => {}
+            Stmt::Let { .. }
+            | Stmt::Store { .. }
+            | Stmt::Gemm(_)
+            | Stmt::Conv(_)
+            | Stmt::Fill(_)
+            | Stmt::Sort(_)
+            | Stmt::Transpose(_) => {}
         }
     }
 }

@@ -151,7 +151,9 @@ impl<'k> Widener<'k> {
                     let from = widener.source(*value);
                     widener.body.ops.push(Op::Store { base, displacement, from });
                 }
-                Stmt::Loop(_) | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => return None,
+                Stmt::Loop(_) | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {
+                    return None;
+                }
             }
         }
         for reduce in &looped.reduces {
@@ -387,7 +389,13 @@ pub(super) fn constants(statements: &[Stmt], known: &mut HashMap<ValueId, u32>) 
                 known.insert(*value, if *truth { u32::MAX } else { 0 });
             }
             Stmt::Loop(looped) => constants(&looped.body, known),
-            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => {}
+            Stmt::Let { .. }
+            | Stmt::Store { .. }
+            | Stmt::Gemm(_)
+            | Stmt::Conv(_)
+            | Stmt::Fill(_)
+            | Stmt::Sort(_)
+            | Stmt::Transpose(_) => {}
         }
     }
 }

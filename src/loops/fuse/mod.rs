@@ -7,7 +7,7 @@
 //! The way: `arrange` lays out what wide products read, `fate` decides what is stored, `group` puts roots into common nests
 //! (with `domain` and `reads` to see what fits), `order` lays them in a row and
 //! bundles small ones, `emit`, `nest` and `wide` write statements, `tidy`
-//! joins and (`exchange`) swaps loops, forms fma and cuts panels. `home` says where values lie, `turns`
+//! joins and (`exchange`, `tile`) swaps and cuts loops, forms fma and cuts panels. `home` says where values lie, `turns`
 //! lowers the body of a scan by the same way.
 mod arrange;
 mod domain;
@@ -22,6 +22,7 @@ mod product;
 mod reads;
 mod scope;
 mod tidy;
+mod tile;
 mod turns;
 mod view;
 mod wide;

@@ -7,11 +7,11 @@
 
 use std::collections::HashMap;
 
-use super::exchange;
+use super::{exchange, tile};
 use crate::ir::{Binary, Face, Unary};
 use crate::loops::ir::{
-    Access, Affine, Combine, Cost, Gemm, Kernel, Loop, LoopKind, Order, Par, Range, Reduce, ScalarOp, Stmt, ValueId,
-    VarId,
+    Access, Affine, Combine, Cost, Gemm, Kernel, Loop, LoopKind, Mode, Order, Par, Range, Reduce, ScalarOp, Stmt,
+    Transpose, ValueId, VarId,
 };
 
 /// Longest single tree (core.md, Numbers).
@@ -40,7 +40,10 @@ pub(super) fn tidy(kernel: &mut Kernel, fma: bool, alone: bool) {
         None => body.iter_mut().for_each(join_loops),
     }
     body.iter_mut().for_each(exchange::exchange);
-    body.iter_mut().for_each(|stmt| exchange::tile(stmt, &mut kernel.vars));
+    body.iter_mut().for_each(|stmt| tile::tile(stmt, kernel));
+    let (vars, values) = ends(&body);
+    kernel.vars = vars;
+    kernel.values.truncate(values as usize);
     body.iter_mut().for_each(retree);
     if fma {
         let uses = count_uses(&body);
@@ -51,6 +54,26 @@ pub(super) fn tidy(kernel: &mut Kernel, fma: bool, alone: bool) {
     if alone {
         cut_panels(kernel);
     }
+}
+
+/// Behind the last variable and the last value of the statements that are left.
+fn ends(body: &[Stmt]) -> (u32, u32) {
+    let mut behind = (0, 0);
+    for stmt in body {
+        let (vars, values) = match stmt {
+            Stmt::Let { value, .. } => (0, value.0 + 1),
+            Stmt::Loop(found) => {
+                let (vars, values) = ends(&found.body);
+                let results = found.reduces.iter().map(|reduce| reduce.result.0 + 1);
+                (vars.max(found.var.0 + 1), results.fold(values, u32::max))
+            }
+            Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {
+                (0, 0)
+            }
+        };
+        behind = (behind.0.max(vars), behind.1.max(values));
+    }
+    behind
 }
 
 /// Joins outer loops until they run over `rows`, then what is inside.
@@ -147,6 +170,10 @@ pub(super) fn each_affine(body: &mut [Stmt], see: &mut dyn FnMut(&mut Affine)) {
                 see(&mut sort.keys.start);
                 see(&mut sort.order.start);
             }
+            Stmt::Transpose(found) => {
+                see(&mut found.from.start);
+                see(&mut found.to.start);
+            }
         }
     }
 }
@@ -166,7 +193,7 @@ fn count_uses(body: &[Stmt]) -> HashMap<ValueId, usize> {
                     found.reduces.iter().flat_map(|reduce| reduce.combine.operands()).for_each(&mut add);
                     inner.push(found);
                 }
-                Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Sort(_) => {}
+                Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {}
                 Stmt::Fill(fill) => [fill.seed, fill.step, fill.turn].into_iter().for_each(&mut add),
             }
         }
@@ -207,7 +234,8 @@ fn form_fma(body: &mut Vec<Stmt>, uses: &HashMap<ValueId, usize>, kernel: &Kerne
                 form_fma(&mut inner.body, uses, kernel);
                 gone.extend(inner.reduces.iter_mut().filter_map(|reduce| product_sum(reduce, &mut inner.body, uses)));
             }
-            Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => {}
+            Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {
+            }
         }
     }
     body.retain(|stmt| !matches!(stmt, Stmt::Let { value, .. } if gone.contains(value)));
@@ -229,7 +257,8 @@ fn product_sum(reduce: &mut Reduce, body: &mut Vec<Stmt>, uses: &HashMap<ValueId
 }
 
 fn cost(kernel: &Kernel) -> Cost {
-    let bytes = kernel.params.iter().map(|param| 4 * param.len as u64).sum();
+    let in_memory = kernel.params.iter().filter(|param| !matches!(param.mode, Mode::Scratch { .. }));
+    let bytes = in_memory.map(|param| 4 * param.len as u64).sum();
     Cost { flops: work(&kernel.body), bytes }
 }
 
@@ -256,6 +285,7 @@ fn work(body: &[Stmt]) -> u64 {
             Stmt::Fill(fill) => fill.len * 12,
             // About n·log2(n) comparisons, each of which jumps about.
             Stmt::Sort(sort) => sort.len * (64 - sort.len.leading_zeros() as u64) * 8,
+            Stmt::Transpose(_) => 0,
         };
     }
     sum
@@ -309,6 +339,7 @@ fn cut_panels(kernel: &mut Kernel) {
             Stmt::Loop(found) => found.range = Range::Panel,
             Stmt::Gemm(gemm) => gemm.m = Range::Panel,
             Stmt::Conv(conv) => conv.rows = Range::Panel,
+            Stmt::Transpose(found) => found.m = Range::Panel,
             Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Let { .. } | Stmt::Store { .. } => {}
         }
     }
@@ -330,7 +361,7 @@ fn product_work(stmt: &Stmt) -> f64 {
             let count = if let Range::Count(count) = found.range { count } else { 1 };
             count as f64 * found.body.iter().map(product_work).sum::<f64>()
         }
-        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Fill(_) | Stmt::Sort(_) => 0.0,
+        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => 0.0,
     }
 }
 
@@ -345,10 +376,9 @@ fn common_extent(body: &[Stmt]) -> Option<(u64, u64)> {
                 (*count, if *kind == LoopKind::Vec { 64 } else { 1 })
             }
             Stmt::Loop(_) => return None,
-            Stmt::Gemm(gemm) => match gemm.m {
-                Range::Count(count) => (count, 6),
-                Range::Panel => return None,
-            },
+            Stmt::Gemm(Gemm { m: Range::Count(count), .. }) => (*count, 6),
+            Stmt::Transpose(Transpose { m: Range::Count(count), .. }) => (*count, 16),
+            Stmt::Gemm(_) | Stmt::Transpose(_) => return None,
             Stmt::Conv(conv) => (conv.extent(), if conv.face == Face::Weight { 4 } else { 1 }),
             Stmt::Fill(fill) => (fill.len.div_ceil(64), 1),
         };

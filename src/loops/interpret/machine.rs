@@ -9,7 +9,7 @@ use crate::ir::philox::Stream;
 use crate::ir::{Binary, DType};
 use crate::loops::ir::{
     Access, Affine, Combine, Conv, Fill, Gemm, Kernel, Loop, Matrix, Order, ParamId, Range, Reduce, Row, ScalarOp,
-    Sort, Stmt, ValueId,
+    Sort, Stmt, Transpose, ValueId,
 };
 
 /// Longest chain of a matrix product.
@@ -55,6 +55,7 @@ impl<'a> Machine<'a> {
                 Stmt::Conv(conv) => self.conv(conv),
                 Stmt::Fill(fill) => self.fill(fill),
                 Stmt::Sort(sort) => self.sort(sort),
+                Stmt::Transpose(found) => self.transpose(found),
             }
         }
     }
@@ -275,6 +276,17 @@ impl<'a> Machine<'a> {
         }
     }
 
+    fn transpose(&mut self, found: &Transpose) {
+        let (first, last) = self.range(found.m);
+        for row in first..last {
+            for column in 0..found.n {
+                let word = self.word(&found.from, row, column);
+                let (buffer, at) = self.matrix_place(&found.to, row, column);
+                self.buffers[buffer][at] = word;
+            }
+        }
+    }
+
     fn fill(&mut self, fill: &Fill) {
         let word = |value: ValueId| self.values[value.index()];
         let stream = Stream { place: fill.place, seed: word(fill.seed), step: word(fill.step), turn: word(fill.turn) };
@@ -305,6 +317,6 @@ fn definition(body: &[Stmt], wanted: ValueId) -> Option<&ScalarOp> {
     body.iter().find_map(|stmt| match stmt {
         Stmt::Let { value, op } => (*value == wanted).then_some(op),
         Stmt::Loop(nest) => definition(&nest.body, wanted),
-        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => None,
+        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => None,
     })
 }

@@ -90,9 +90,12 @@ fn expand_body(values: &mut Vec<ValueInfo>, body: Vec<Stmt>) -> Vec<Stmt> {
                 let body = expand_body(emit.values, body);
                 emit.out.push(Stmt::Loop(Loop { kind, range, var, reduces, body }));
             }
-            other @ (Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_)) => {
-                emit.out.push(other)
-            }
+            other @ (Stmt::Store { .. }
+            | Stmt::Gemm(_)
+            | Stmt::Conv(_)
+            | Stmt::Fill(_)
+            | Stmt::Sort(_)
+            | Stmt::Transpose(_)) => emit.out.push(other),
         }
     }
     emit.out

@@ -8,7 +8,7 @@ use super::{Lines, define, sum};
 use crate::ir::{Face, Window, name};
 use crate::loops::ir::{
     Access, Affine, Combine, Conv, Fill, Gemm, Guard, Indirect, Kernel, Loop, LoopKind, Matrix, Order, ParamId, Range,
-    Reduce, Row, ScalarOp, Sort, Stmt, ValueId, VarId,
+    Reduce, Row, ScalarOp, Sort, Stmt, Transpose, ValueId, VarId,
 };
 
 /// Statements of one indentation; the reduces among them belong to the loop they are in and are returned.
@@ -73,6 +73,9 @@ fn plain(kernel: &mut Kernel, cursor: &mut Cursor<'_>) -> Result<Stmt, String> {
         let order = row(kernel, cursor)?;
         cursor.expect("=")?;
         return Ok(Stmt::Sort(Sort { keys: row(kernel, cursor)?, order, len }));
+    }
+    if cursor.accept("transpose ") {
+        return transpose(kernel, cursor);
     }
     if cursor.accept("gemm ") {
         return gemm(kernel, cursor);
@@ -251,6 +254,16 @@ fn gemm(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Stmt, String> {
     cursor.expect("*")?;
     let b = matrix(kernel, cursor)?;
     Ok(Stmt::Gemm(Gemm { m, n, k, a, b, c }))
+}
+
+fn transpose(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Stmt, String> {
+    let m = range(cursor)?;
+    cursor.expect("x")?;
+    let n = cursor.number()?;
+    cursor.expect(":")?;
+    let to = matrix(kernel, cursor)?;
+    cursor.expect("=")?;
+    Ok(Stmt::Transpose(Transpose { m, n, from: matrix(kernel, cursor)?, to }))
 }
 
 fn row(kernel: &Kernel, cursor: &mut Cursor<'_>) -> Result<Row, String> {

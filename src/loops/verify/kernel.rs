@@ -12,7 +12,7 @@ use crate::ir::{DType, Window};
 use crate::kernels::abi::{SCRATCH_BYTES, SPATIAL};
 use crate::loops::ir::{
     Access, Affine, Combine, Conv, Fill, Gemm, Kernel, Loop, LoopKind, Matrix, Mode, Order, ParamId, Range, ScalarOp,
-    Sort, Stmt, ValueId, VarId,
+    Sort, Stmt, Transpose, ValueId, VarId,
 };
 
 /// Checks one kernel.
@@ -115,6 +115,7 @@ impl Walk<'_> {
                 Stmt::Conv(conv) => self.conv(conv).map_err(|reason| format!("conv: {reason}"))?,
                 Stmt::Fill(fill) => self.fill(fill).map_err(|reason| format!("fill: {reason}"))?,
                 Stmt::Sort(sort) => self.sort(sort).map_err(|reason| format!("sort: {reason}"))?,
+                Stmt::Transpose(found) => self.transpose(found).map_err(|reason| format!("transpose: {reason}"))?,
             }
         }
         for value in scope {
@@ -345,36 +346,59 @@ impl Walk<'_> {
 
     fn gemm(&mut self, gemm: &Gemm) -> Result<(), String> {
         self.no_call_in_vec()?;
-        let m = match (gemm.m, self.kernel.par) {
-            (Range::Count(count), _) => count,
-            (Range::Panel, Some(par)) if self.open.is_empty() => par.extent,
-            (Range::Panel, _) => return Err("a panel of rows needs par, and no loop around it".into()),
-        };
+        let m = self.rows(gemm.m)?;
         if gemm.c.column != 1 {
             return Err(format!("c has column stride {}", gemm.c.column));
         }
-        // Rows and columns as two loops of their own around the access.
-        let (row, column) = (VarId(self.kernel.vars), VarId(self.kernel.vars + 1));
-        for (matrix, rows, columns, write) in
-            [(&gemm.a, m, gemm.k, false), (&gemm.b, gemm.k, gemm.n, false), (&gemm.c, m, gemm.n, true)]
-        {
-            let is_panel = gemm.m == Range::Panel && !std::ptr::eq(matrix, &gemm.b);
-            let range = if is_panel { Range::Panel } else { Range::Count(rows) };
-            let depth = self.open.len();
-            self.open.push(Open { var: row, kind: LoopKind::Seq, range, count: rows });
-            self.open.push(Open { var: column, kind: LoopKind::Seq, range: Range::Count(columns), count: columns });
-            let checked = self.matrix(matrix, row, column, write);
-            self.open.truncate(depth);
-            checked?;
+        self.matrix(&gemm.a, (gemm.m, m), gemm.k, false)?;
+        self.matrix(&gemm.b, (Range::Count(gemm.k), gemm.k), gemm.n, false)?;
+        self.matrix(&gemm.c, (gemm.m, m), gemm.n, true)?;
+        match [&gemm.a, &gemm.b, &gemm.c].map(|matrix| self.kernel.params[matrix.param.index()].dtype) {
+            [DType::F32, DType::F32, DType::F32] => Ok(()),
+            types => Err(format!("matrices of {types:?}")),
+        }
+    }
+
+    fn transpose(&mut self, found: &Transpose) -> Result<(), String> {
+        self.no_call_in_vec()?;
+        let m = self.rows(found.m)?;
+        if found.from.row != 1 || found.to.column != 1 {
+            return Err(format!("from rows at {} to columns at {}", found.from.row, found.to.column));
+        }
+        self.matrix(&found.from, (found.m, m), found.n, false)?;
+        self.matrix(&found.to, (found.m, m), found.n, true)?;
+        let [from, to] = [&found.from, &found.to].map(|matrix| self.kernel.params[matrix.param.index()].dtype);
+        if from != to || (found.from.param == found.to.param && !apart(found, m)) {
+            return Err(format!("{from} into {to}, perhaps in the same place"));
         }
         Ok(())
     }
 
-    fn matrix(&mut self, matrix: &Matrix, row: VarId, column: VarId, write: bool) -> Result<(), String> {
+    /// How many rows a call has.
+    fn rows(&self, m: Range) -> Result<u64, String> {
+        match (m, self.kernel.par) {
+            (Range::Count(count), _) => Ok(count),
+            (Range::Panel, Some(par)) if self.open.is_empty() => Ok(par.extent),
+            (Range::Panel, _) => Err("a panel of rows needs par, and no loop around it".into()),
+        }
+    }
+
+    /// Rows (how many at most) and columns as two loops of their own around the access.
+    fn matrix(
+        &mut self,
+        matrix: &Matrix,
+        (range, rows): (Range, u64),
+        columns: u64,
+        write: bool,
+    ) -> Result<(), String> {
+        let (row, column) = (VarId(self.kernel.vars), VarId(self.kernel.vars + 1));
+        let depth = self.open.len();
+        self.open.push(Open { var: row, kind: LoopKind::Seq, range, count: rows });
+        self.open.push(Open { var: column, kind: LoopKind::Seq, range: Range::Count(columns), count: columns });
         let index = matrix.start.plus(&Affine::var(row, matrix.row)).plus(&Affine::var(column, matrix.column));
-        self.access(&Access::new(matrix.param, index), write)?;
-        let dtype = self.kernel.params[matrix.param.index()].dtype;
-        if dtype == DType::F32 { Ok(()) } else { Err(format!("a matrix of {dtype}")) }
+        let checked = self.access(&Access::new(matrix.param, index), write);
+        self.open.truncate(depth);
+        checked
     }
 
     /// Operands lie in their parameters, and rows of the result are stretches of it.
@@ -466,12 +490,29 @@ impl Walk<'_> {
     }
 }
 
+/// Whether what is read and what is written, in one parameter, lie beyond each other: as rows of one stack do.
+fn apart(found: &Transpose, rows: u64) -> bool {
+    let between = found.to.start.plus(&found.from.start.times(-1));
+    let reach = |matrix: &Matrix| {
+        let last = |count: u64| i128::from(count) - 1;
+        Interval::multiple(matrix.row, last(rows)).plus(Interval::multiple(matrix.column, last(found.n)))
+    };
+    let (read, written, offset) = (reach(&found.from), reach(&found.to), i128::from(between.offset));
+    between.terms.is_empty() && (written.low + offset > read.high || written.high + offset < read.low)
+}
+
 /// Statements, those in loops and the loops themselves included.
 fn count(body: &[Stmt]) -> usize {
     body.iter()
         .map(|stmt| match stmt {
             Stmt::Loop(nest) => 1 + count(&nest.body),
-            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => 1,
+            Stmt::Let { .. }
+            | Stmt::Store { .. }
+            | Stmt::Gemm(_)
+            | Stmt::Conv(_)
+            | Stmt::Fill(_)
+            | Stmt::Sort(_)
+            | Stmt::Transpose(_) => 1,
         })
         .sum()
 }
@@ -481,6 +522,8 @@ fn defines(stmt: &Stmt, wanted: ValueId) -> bool {
     match stmt {
         Stmt::Let { value, .. } => *value == wanted,
         Stmt::Loop(nest) => nest.reduces.iter().any(|reduce| reduce.result == wanted),
-        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) => false,
+        Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {
+            false
+        }
     }
 }

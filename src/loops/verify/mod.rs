@@ -11,7 +11,8 @@
 //! - Iterations of the parallel axis, and the lanes of a `vec` loop, write different elements, and read none
 //!   that another one writes ([`disjoint`]). What a kernel with `par` writes, scratch excepted, it writes in a panel.
 //! - A `conv` stands in no loop, its result is no operand, and its rows are all of them or the panel.
-//! - `vec` holds no `vec`, `gemm`, `conv` or `fill`; panels are outermost and only where there is a `par`; `fill` stands
+//! - A `transpose` copies from rows at 1 to columns at 1, of one type, that lie apart.
+//! - `vec` holds no `vec` and no call; panels are outermost and only where there is a `par`; `fill` stands
 //!   in no panel. Trees on `vec` loops only, chains on `seq` loops only.
 //! - Turns stand outermost or in turns, and accumulate nothing.
 //! - A `fill` has a base that is a multiple of 64 and, with `par`, exactly the panels that cover it.
