@@ -71,6 +71,40 @@ figure \"y\" = v1\n"
     )
 }
 
+/// Windows at small steps, and what is added back from them; channels beside each other; zeros between elements.
+fn combs(n: usize) -> String {
+    let mut text = format!("slot s0: f32[2, {n}] column \"x\"\nv0: f32[2, {n}] = input() slot=s0\n");
+    let mut next = 1;
+    let mut add = |line: String, figure: bool| {
+        text += &format!("v{next}: {line}\n");
+        if figure {
+            text += &format!("figure \"{next}\" = v{next}\n");
+        }
+        next += 1;
+        next - 1
+    };
+    for (k, step, lo) in [(2, 1, 0), (3, 1, 1), (4, 1, 2), (2, 2, 0), (3, 2, 1), (4, 3, 1), (3, 3, 0), (5, 4, 2)] {
+        let Some(out) = (n + 2 * lo).checked_sub(k).map(|rest| rest / step + 1) else { continue };
+        let window = format!("axis=1 window=[{n}:{out}:{k}:{step}:1:{lo}]");
+        let unfolded = add(format!("f32[2, {out}, {k}] = unfold(v0) {window} fill=zero"), true);
+        let twice = add(format!("f32[2, {out}, {k}] = add(v{unfolded}, v{unfolded})"), false);
+        add(format!("f32[2, {n}] = fold(v{twice}) {window}"), true);
+    }
+    for channels in 2..6 {
+        let wide = add(format!("f32[{channels}, 2, {n}] = broadcast(v0) axes=[1, 2]"), false);
+        let wide = add(format!("f32[{channels}, 2, {n}] = mul(v{wide}, v{wide})"), false);
+        let last = add(format!("f32[2, {n}, {channels}] = transpose(v{wide}) perm=[1, 2, 0]"), true);
+        add(format!("f32[{channels}, 2, {n}] = transpose(v{last}) perm=[2, 0, 1]"), true);
+    }
+    for (start, step, more) in [(0, 2, 0), (0, 2, 1), (3, 2, 5), (1, 3, 0), (0, 3, 2), (2, 4, 3), (0, 5, 1)] {
+        let size = start + step * (n - 1) + 1 + more;
+        let at = format!("start=[0, {start}] step=[1, {step}]");
+        add(format!("f32[2, {size}] = unslice(v0) {at}"), true);
+        add(format!("f32[5, {size}] = unslice(v0) start=[1, {start}] step=[3, {step}]"), true);
+    }
+    text
+}
+
 /// Two operands that are read across, with what depends on a row or a column alone.
 fn mixed(rows: usize, columns: usize) -> String {
     format!(
@@ -109,6 +143,7 @@ fn lengths_around_vectors_are_moved_whole() {
         run(&format!("pairs {n}"), &pairs(n), &pool);
         run(&format!("steps {n}"), &steps(n), &pool);
         run(&format!("parts {n}"), &parts(n), &pool);
+        run(&format!("combs {n}"), &combs(n), &pool);
     }
 }
 

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, types};
 
 use super::{Bound, Emitter, LANES, Segment, Strip, walk};
 use crate::jit::JitError;
-use crate::loops::ir::{Loop, LoopKind, Range, VarId};
+use crate::loops::ir::{Affine, Loop, LoopKind, Range, VarId};
 
 /// Loops are unrolled up to this many statements.
 const UNROLLED_STATEMENTS: u64 = 96;
@@ -133,23 +133,38 @@ impl<'k> Emitter<'k, '_> {
         walk::accesses(&looped.body, &mut |access| {
             for guard in &access.guards {
                 let factor = guard.at.factor(looped.var);
-                let others = guard.at.terms.iter().filter(|(var, _)| *var != looped.var);
-                let constant = others.clone().all(|(var, _)| self.vars[var.index()].is_some_and(|b| b.value.is_none()));
-                if guard.step > 1 || factor.abs() != 1 || !constant {
+                if guard.step > 1 || factor.abs() != 1 {
                     continue;
                 }
-                let start = guard.at.offset + others.map(|&(var, factor)| factor * self.bound(var).plus).sum::<i64>();
-                cuts.extend(if factor == 1 {
-                    [-start, guard.bound - start]
-                } else {
-                    [start - guard.bound + 1, start + 1]
-                });
+                for start in self.starts(&guard.at, looped) {
+                    cuts.extend(if factor == 1 {
+                        [-start, guard.bound - start]
+                    } else {
+                        [start - guard.bound + 1, start + 1]
+                    });
+                }
             }
         });
         cuts.retain(|cut| (1..count).contains(cut));
         cuts.sort_unstable();
         cuts.dedup();
         if cuts.len() > MOST_CUTS { Vec::new() } else { cuts }
+    }
+
+    /// All values at the first iteration of the loop of what moves along it; none if they are not known or many. The
+    /// other variables are constants now, or belong to short loops inside, which will be unrolled.
+    fn starts(&self, at: &Affine, looped: &Loop) -> Vec<i64> {
+        let mut starts = vec![at.offset];
+        for &(var, factor) in at.terms.iter().filter(|(var, _)| *var != looped.var) {
+            let values = match (self.vars[var.index()], walk::turns(&looped.body, var)) {
+                (Some(Bound { value: None, plus }), _) => plus..plus + 1,
+                (None, Some(turns)) if turns <= MOST_CUTS as u64 => 0..turns as i64,
+                (Some(_) | None, _) => return Vec::new(),
+            };
+            let moved = |start: &i64| values.clone().map(|value| start + factor * value).collect::<Vec<_>>();
+            starts = starts.iter().flat_map(moved).collect();
+        }
+        starts
     }
 
     /// The whole strips of a `vec` loop: a loop, or straight code if there is only one.
@@ -262,7 +277,7 @@ impl<'k> Emitter<'k, '_> {
         let enclosing = self.strip;
         self.strip = vectors.map(|vectors| Strip { vectors, var: looped.var });
         let done = self.statements(&looped.body, ordinal + 1);
-        self.store_half();
+        self.store_comb();
         // The reduces that follow still read the strip's lanes; they carry their own width.
         self.strip = enclosing;
         done
@@ -275,7 +290,7 @@ impl<'k> Emitter<'k, '_> {
         start: &[Value],
         mut body: impl FnMut(&mut Self, Value, &[Value]) -> Result<Vec<Value>, JitError>,
     ) -> Result<Vec<Value>, JitError> {
-        self.store_half();
+        self.store_comb();
         let (head, exit) = (self.builder.create_block(), self.builder.create_block());
         let var = self.builder.append_block_param(head, types::I64);
         let (mut carried, mut results) = (Vec::new(), Vec::new());
@@ -292,7 +307,7 @@ impl<'k> Emitter<'k, '_> {
         }
         self.enter_block(head);
         let carried = body(self, var, &carried)?;
-        self.store_half();
+        self.store_comb();
         let next = self.builder.ins().iadd_imm_s(var, span.step);
         let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, next, span.end);
         self.branch(more, head, next, exit, &carried);

@@ -42,7 +42,7 @@ impl Emitter<'_, '_> {
             return Ok(());
         }
         let dtype = self.dtype(value);
-        self.store_half_of(access.param);
+        self.store_comb_of(access.param);
         let Some(strip) = self.strip else {
             let scalar = self.load_lane(dtype, access, 0);
             self.define_uniform(value, scalar);
@@ -56,7 +56,7 @@ impl Emitter<'_, '_> {
             self.define_uniform(value, scalar);
             return Ok(());
         }
-        let vectors = if self.is_shuffled(access) {
+        let vectors = if self.is_load_shuffled(access) {
             self.load_shuffled(dtype, access, strip.vectors)
         } else if factor != 1 || indirect_varies {
             self.load_lanes(dtype, access, strip.vectors)
@@ -80,11 +80,11 @@ impl Emitter<'_, '_> {
             self.builder.ins().store(SCALAR, scalar, place.address, place.bytes);
             return Ok(());
         };
-        if self.is_shuffled(access) {
+        if self.is_store_shuffled(access) {
             self.store_shuffled(access, value, strip.vectors);
             return Ok(());
         }
-        self.store_half_of(access.param);
+        self.store_comb_of(access.param);
         let indirect_varies = access.indirect.is_some_and(|indirect| !self.is_uniform(indirect.value));
         if access.index.factor(strip.var) == 1 && !indirect_varies {
             let place = self.place(access, 0, Condition::Known(true));
@@ -161,7 +161,7 @@ impl Emitter<'_, '_> {
 
     /// Stores 1 to the fault flag if the condition (i8) holds.
     pub(super) fn fault_if(&mut self, condition: Value) {
-        self.store_half();
+        self.store_comb();
         let (fault, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(fault);
         self.builder.ins().brif(condition, fault, &[], next, &[]);
@@ -253,7 +253,7 @@ impl Emitter<'_, '_> {
             }
             (Condition::Dynamic(first), Condition::Dynamic(last)) => self.builder.ins().band(first, last),
         };
-        self.store_half();
+        self.store_comb();
         let (fast, slow, next) =
             (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
         let merged: Vec<Value> =

@@ -12,9 +12,9 @@
 //! Truth values are `i32` masks, all ones or zero, in registers and in memory.
 
 mod calls;
+mod combs;
 mod loops;
 mod memory;
-mod pairs;
 mod reduce;
 mod scalar;
 mod turns;
@@ -122,8 +122,8 @@ struct Emitter<'a, 'f> {
     leaves: Vec<Body>,
     /// The bits of all constants.
     constants: Rc<HashMap<ValueId, u32>>,
-    /// Every second element, to be stored with those between.
-    half: Option<pairs::Half>,
+    /// Stores with gaps, which wait for those between.
+    comb: Option<combs::Comb>,
 }
 
 impl<'a, 'f> Emitter<'a, 'f> {
@@ -153,7 +153,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             lanes,
             leaves: Vec::new(),
             constants: Rc::new(constants),
-            half: None,
+            comb: None,
         }
     }
 

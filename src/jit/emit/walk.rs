@@ -1,7 +1,7 @@
 //! Questions about kernels that need a walk over statements: who reads what,
 //! how large a body is. In: loops IR; nothing is emitted here.
 
-use crate::loops::ir::{Access, Kernel, Loop, LoopKind, ParamId, Range, ScalarOp, Stmt, ValueId};
+use crate::loops::ir::{Access, Kernel, Loop, LoopKind, ParamId, Range, ScalarOp, Stmt, ValueId, VarId};
 
 /// Statements in a statement, itself included: how far the next one's ordinal is.
 pub(super) fn size(statement: &Stmt) -> u32 {
@@ -41,6 +41,15 @@ pub(super) fn unrolled_size(statements: &[Stmt]) -> Option<u64> {
 /// Whether a loop is among the statements, at any depth.
 pub(super) fn has_loop(statements: &[Stmt]) -> bool {
     statements.iter().any(|statement| matches!(statement, Stmt::Loop(_)))
+}
+
+/// Iterations of the loop of a variable, if it is a counted one among the statements, at any depth.
+pub(super) fn turns(statements: &[Stmt], var: VarId) -> Option<u64> {
+    statements.iter().find_map(|statement| match statement {
+        Stmt::Loop(Loop { range: Range::Count(count), var: found, .. }) if *found == var => Some(*count),
+        Stmt::Loop(looped) => turns(&looped.body, var),
+        _ => None,
+    })
 }
 
 /// Accumulators of the loops among the statements, at the innermost depth.

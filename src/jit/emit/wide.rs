@@ -59,7 +59,7 @@ impl<'k> Emitter<'k, '_> {
         let widened = Widener::of(self, looped, part);
         let widened = widened.filter(|found| self.lanes == Lanes::Eight || found.work >= WORTH);
         let Some(Widener { body, uniforms, bases, before, .. }) = widened else { return Ok(false) };
-        self.store_half();
+        self.store_comb();
         let (bound, count) = match part {
             Some((from, to)) => (Bound { value: None, plus: from }, self.word(to - from)),
             None => (Bound { value: Some(self.lo), plus: 0 }, self.builder.ins().isub(self.hi, self.lo)),

@@ -1,16 +1,17 @@
 //! Operands of products, arranged so that the wide kernels can read them.
 //!
-//! In: a graph. Out: one that computes the same with the same sums. Three things
-//! are done here since they need new nodes: a product over several axes sees
+//! In: a graph. Out: one that computes the same with the same sums. Some things
+//! are done here since they need other nodes: a product over several axes sees
 //! them side by side in both operands (a view, which becomes a copy only where
 //! strides cannot join the axes); a matrix that every turn of a scan would
 //! read by columns is transposed once before the loop; and a concatenation of
 //! many parts becomes one of concatenations of a few, so that no kernel is long.
+//! And windows that lie side by side are added back by joining two axes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::ir::{Graph, Node, Op, Origin, Owner, Scan, Slot, SlotId, Type, ValueId};
+use crate::ir::{Graph, Node, Op, Origin, Owner, Scan, Slot, SlotId, Type, ValueId, Window};
 
 use super::product::{Axes, Form};
 
@@ -28,11 +29,20 @@ pub(super) fn arrange(graph: &Graph) -> Graph {
         ids.push(match node.op {
             Op::Scan { .. } => arranger.scan(moved),
             Op::Concat { axis } => arranger.concat(moved, axis),
+            Op::Fold { window, .. } if parts(&window) => {
+                arranger.push(Node { op: Op::Reshape { shape: node.ty.shape.clone() }, ..moved })
+            }
             _ => arranger.product(node, moved),
         });
     }
     arranger.to.outputs.iter_mut().for_each(|output| output.value = ids[output.value.index()]);
     arranger.to
+}
+
+/// Whether windows are the parts of their axis.
+fn parts(window: &Window) -> bool {
+    let side_by_side = window.k == window.step && (window.dilation == 1 || window.k == 1);
+    side_by_side && window.lo == 0 && window.n == window.out * window.k
 }
 
 /// A scan, by its address, and its operands.

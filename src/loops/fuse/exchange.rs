@@ -8,12 +8,14 @@
 //! Invariant: only maps are touched, whose iterations are independent, so no
 //! sum changes.
 
-use crate::loops::ir::{Access, Loop, LoopKind, Range, ScalarOp, Stmt, VarId};
+use crate::loops::ir::{Access, Guard, Loop, LoopKind, Range, ScalarOp, Stmt, VarId};
 
 /// At most so many iterations are short.
 const SHORT: u64 = 4;
-/// Vectors are loaded and stored at steps up to this one.
-const STEP: i64 = 2;
+/// Vectors are loaded at steps up to this one.
+const LOAD_STEP: i64 = 3;
+/// Vectors are stored at steps up to this one.
+const STORE_STEP: i64 = 4;
 
 /// Swaps loops at any depth.
 pub(super) fn exchange(stmt: &mut Stmt) {
@@ -36,7 +38,7 @@ fn gains(outer: &Loop) -> bool {
     let mut inner = None;
     for stmt in &outer.body {
         match stmt {
-            Stmt::Let { op: ScalarOp::Load(access), .. } if !near(access, outer.var) => return false,
+            Stmt::Let { op: ScalarOp::Load(access), .. } if !near(access, outer.var, LOAD_STEP) => return false,
             Stmt::Let { .. } => {}
             Stmt::Loop(found) if inner.is_none() => inner = Some(found),
             Stmt::Loop(_)
@@ -58,14 +60,16 @@ fn gains(outer: &Loop) -> bool {
         && short <= SHORT
         && long > short
         && inner.body.iter().all(|stmt| match stmt {
-            Stmt::Let { op: ScalarOp::Load(access), .. } | Stmt::Store { access, .. } => near(access, outer.var),
+            Stmt::Let { op: ScalarOp::Load(access), .. } => near(access, outer.var, LOAD_STEP),
+            Stmt::Store { access, .. } => near(access, outer.var, STORE_STEP),
             Stmt::Let { .. } => true,
             Stmt::Loop(_) | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => false,
         })
 }
 
-/// Whether neighbours along a variable are near each other in memory, and no index or guard depends on it.
-fn near(access: &Access, var: VarId) -> bool {
-    let plain = access.indirect.is_none() && access.guards.iter().all(|guard| guard.at.factor(var) == 0);
-    plain && (0..=STEP).contains(&access.index.factor(var))
+/// Whether neighbours along a variable are at most some elements from each other in memory, and the loop over them can be
+/// cut where guards begin and end to hold.
+fn near(access: &Access, var: VarId, step: i64) -> bool {
+    let cuttable = |guard: &Guard| guard.at.factor(var) == 0 || (guard.at.factor(var).abs() == 1 && guard.step <= 1);
+    access.indirect.is_none() && access.guards.iter().all(cuttable) && (0..=step).contains(&access.index.factor(var))
 }

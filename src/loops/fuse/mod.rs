@@ -6,7 +6,7 @@
 //!
 //! The way: `arrange` lays out what wide products read, `fate` decides what is stored, `group` puts roots into common nests
 //! (with `domain` and `reads` to see what fits), `order` lays them in a row and
-//! bundles small ones, `emit`, `nest` and `wide` write statements, `tidy`
+//! bundles small ones, `emit`, `nest`, `wide` and `steps` write statements, `tidy`
 //! joins and (`exchange`, `tile`) swaps and cuts loops, forms fma and cuts panels. `home` says where values lie, `turns`
 //! lowers the body of a scan by the same way.
 mod arrange;
@@ -21,6 +21,7 @@ mod order;
 mod product;
 mod reads;
 mod scope;
+mod steps;
 mod tidy;
 mod tile;
 mod turns;

@@ -6,7 +6,7 @@
 
 use crate::ir::{DType, Face, Node, Op, ValueId as NodeId, Window};
 use crate::loops::ir::{
-    Access, Affine, Conv, Fill, Gemm, Guard, Indirect, LoopKind, Matrix, Mode, Range, Row, ScalarOp, Sort,
+    Access, Affine, Conv, Fill, Gemm, Indirect, LoopKind, Matrix, Mode, Range, Row, ScalarOp, Sort,
 };
 
 use super::emit::{Emitter, plain};
@@ -33,7 +33,7 @@ impl Emitter<'_> {
     }
 
     /// A `seq` loop, or index 0 for an axis of one element.
-    fn counter(&mut self, size: usize, opened: &mut usize) -> Affine {
+    pub(super) fn counter(&mut self, size: usize, opened: &mut usize) -> Affine {
         if size == 1 {
             return Affine::default();
         }
@@ -121,11 +121,7 @@ impl Emitter<'_> {
         match &node.op {
             Op::Random { place, base, shape } => self.random(id, node, *place, *base, shape.iter().product()),
             Op::Concat { axis } => self.concat(id, node, *axis),
-            Op::Unslice { start, step, .. } => {
-                self.zeros(id)?;
-                let start: Vec<i64> = start.iter().map(|&at| at as i64).collect();
-                self.laid(id, node.operands[0], &start, step)
-            }
+            Op::Unslice { start, step, .. } => self.dilate(id, node, start, step),
             Op::Fold { axis, window } => self.fold(id, node, *axis, window),
             Op::Conv { face, windows, groups } => self.conv(id, node, *face, windows, *groups),
             Op::ScatterAdd { axis, size } => {
@@ -160,7 +156,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn zeros(&mut self, id: NodeId) -> Result<(), String> {
+    pub(super) fn zeros(&mut self, id: NodeId) -> Result<(), String> {
         let ty = self.graph.ty(id).clone();
         let zero = self.zero(ty.dtype);
         let (index, opened) = self.loops(&ty.shape);
@@ -195,56 +191,8 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Each element gathers from the windows that hold it. Elements with the same residue of the step meet the same
-    /// elements of windows, so each residue is a nest of its own, and every index in it is affine.
-    fn fold(&mut self, id: NodeId, node: &Node, axis: usize, window: &Window) -> Result<(), String> {
-        let operand = node.operands[0];
-        let view = self.strided(operand)?;
-        let step = window.step as i64;
-        for residue in 0..step {
-            // Element q·step + residue - lo, for the q that exist.
-            let first = -(residue - window.lo).div_euclid(step);
-            let first = if first * step + residue - window.lo < 0 { first + 1 } else { first };
-            let last = (window.n as i64 - 1 + window.lo - residue).div_euclid(step);
-            if last < first {
-                continue;
-            }
-            let mut shape = node.ty.shape.clone();
-            shape[axis] = (last - first + 1) as usize;
-            let (index, opened) = self.loops(&shape);
-            let mut sum = None;
-            // Windows in order: the first that holds an element holds it as its last.
-            for j in (0..window.k as i64).rev().filter(|j| (j * window.dilation as i64 - residue) % step == 0) {
-                let back = (j * window.dilation as i64 - residue).div_euclid(step);
-                let at = index[axis].plus(&Affine::constant(first - back));
-                let known = at.terms.is_empty().then_some(at.offset);
-                if known.is_some_and(|at| !(0..window.out as i64).contains(&at)) {
-                    continue;
-                }
-                let mut read = index.clone();
-                read.splice(axis..=axis, [at.clone(), Affine::constant(j)]);
-                let mut access = plain(self.param(view.base, Mode::In)?, view.at(&read));
-                if known.is_none() && (first < back || last - back >= window.out as i64) {
-                    access.guards.push(Guard { at, bound: window.out as i64, step: 1 });
-                }
-                let value = self.scope.define(ScalarOp::Load(access), node.ty.dtype);
-                let add = |sum| ScalarOp::Binary(crate::ir::Binary::Add, sum, value);
-                sum = Some(sum.map_or(value, |sum| self.scope.define(add(sum), node.ty.dtype)));
-            }
-            let sum = match sum {
-                Some(sum) => sum,
-                None => self.zero(node.ty.dtype),
-            };
-            let mut place = index.clone();
-            place[axis] = index[axis].times(step).plus(&Affine::constant(first * step + residue - window.lo));
-            self.store(id, &place, sum)?;
-            (0..opened).for_each(|_| self.scope.close(Vec::new()));
-        }
-        Ok(())
-    }
-
     /// Stores `part` into `id` at `start + step · index`.
-    fn laid(&mut self, id: NodeId, part: NodeId, start: &[i64], step: &[i64]) -> Result<(), String> {
+    pub(super) fn laid(&mut self, id: NodeId, part: NodeId, start: &[i64], step: &[i64]) -> Result<(), String> {
         let shape = self.graph.ty(part).shape.clone();
         if shape.contains(&0) {
             return Ok(());
