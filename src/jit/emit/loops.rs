@@ -365,6 +365,6 @@ fn strip_vectors(looped: &Loop) -> usize {
     }
 }
 
-fn block_arguments(values: &[Value]) -> Vec<BlockArg> {
+pub(super) fn block_arguments(values: &[Value]) -> Vec<BlockArg> {
     values.iter().map(|value| BlockArg::Value(*value)).collect()
 }

@@ -166,12 +166,17 @@ impl Emitter<'_, '_> {
         self.builder.set_cold_block(fault);
         self.builder.ins().brif(condition, fault, &[], next, &[]);
         self.enter_block(fault);
+        self.set_fault();
+        self.builder.ins().jump(next, &[]);
+        self.enter_block(next);
+    }
+
+    /// Stores 1 to the fault flag.
+    pub(super) fn set_fault(&mut self) {
         let at = std::mem::offset_of!(Ctx, fault) as i32;
         let flag = self.builder.ins().load(types::I64, SCALAR, self.ctx, at);
         let one = self.builder.ins().iconst(types::I32, 1);
         self.builder.ins().store(SCALAR, one, flag, 0);
-        self.builder.ins().jump(next, &[]);
-        self.enter_block(next);
     }
 
     /// Four words that a guarded load reads instead of memory outside.
@@ -283,23 +288,13 @@ impl Emitter<'_, '_> {
         }
     }
 
-    /// Address and constant bytes of a lane's element, guards not looked at; a clamp is a fault even where a guard
-    /// hides the element.
+    /// Address and constant bytes of a lane's element, guards not looked at.
     pub(super) fn unguarded(&mut self, access: &Access, lane: usize) -> (Value, i64) {
         let key = self.key(access);
         let address = self.dynamic_address(&key);
         let bytes = self.affine_constant(&access.index, lane) * 4;
         let Some(indirect) = access.indirect else { return (address, bytes) };
-        let index = self.lane(indirect.value, lane);
-        let last = i64::from(i32::try_from(indirect.bound - 1).unwrap_or(i32::MAX));
-        let last = self.builder.ins().iconst(types::I32, last);
-        let zero = self.builder.ins().iconst(types::I32, 0);
-        let below = self.builder.ins().smin(index, last);
-        let clamped = self.builder.ins().smax(below, zero);
-        let changed = self.builder.ins().icmp(IntCC::NotEqual, clamped, index);
-        self.fault_if(changed);
-        let wide = self.builder.ins().sextend(types::I64, clamped);
-        let offset = self.scaled(wide, indirect.stride * 4);
+        let offset = self.indirect_bytes(&indirect, lane);
         (self.builder.ins().iadd(address, offset), bytes)
     }
 

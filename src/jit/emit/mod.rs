@@ -12,6 +12,7 @@
 //! Truth values are `i32` masks, all ones or zero, in registers and in memory.
 
 mod calls;
+mod clamp;
 mod combs;
 mod loops;
 mod memory;
@@ -33,7 +34,7 @@ use super::wide::Body;
 use super::{JitError, Lanes};
 use crate::ir::DType;
 use crate::kernels::abi::Ctx;
-use crate::loops::ir::{Kernel, Mode, ParamId, Stmt, ValueId, VarId};
+use crate::loops::ir::{Indirect, Kernel, Mode, ParamId, Stmt, ValueId, VarId};
 
 /// Lanes of a Cranelift vector.
 const LANES: usize = 4;
@@ -111,6 +112,10 @@ struct Emitter<'a, 'f> {
     addresses: HashMap<AddressKey, Value>,
     /// Elements of read-only parameters that the current block has loaded: dynamic part and constant index.
     loaded: HashMap<(AddressKey, i64), Value>,
+    /// For each value, the bounds and strides with which it is an index.
+    indirects: Vec<Vec<Indirect>>,
+    /// Clamped indices by value, stride and bound: as bytes, or lanes still without stride.
+    clamped: HashMap<(ValueId, i64, i64), Operand>,
     /// Four words of each fill of a guarded load: what is read outside the guards.
     fills: HashMap<u32, StackSlot>,
     /// Set inside a `vec` loop, but not in its scalar tail.
@@ -147,6 +152,8 @@ impl<'a, 'f> Emitter<'a, 'f> {
             vars: vec![None; kernel.vars as usize],
             addresses: HashMap::new(),
             loaded: HashMap::new(),
+            indirects: walk::indirects(kernel),
+            clamped: HashMap::new(),
             fills: HashMap::new(),
             strip: None,
             segment: None,
@@ -248,6 +255,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
 
     fn define(&mut self, value: ValueId, operand: Operand) {
         self.values[value.index()] = Some(operand);
+        self.clamp(value);
     }
 
     fn define_uniform(&mut self, value: ValueId, scalar: Value) {

@@ -1,7 +1,7 @@
 //! Questions about kernels that need a walk over statements: who reads what,
 //! how large a body is. In: loops IR; nothing is emitted here.
 
-use crate::loops::ir::{Access, Kernel, Loop, LoopKind, ParamId, Range, ScalarOp, Stmt, ValueId, VarId};
+use crate::loops::ir::{Access, Indirect, Kernel, Loop, LoopKind, ParamId, Range, ScalarOp, Stmt, ValueId, VarId};
 
 /// Statements in a statement, itself included: how far the next one's ordinal is.
 pub(super) fn size(statement: &Stmt) -> u32 {
@@ -86,6 +86,34 @@ pub(super) fn accesses<'k>(statements: &'k [Stmt], visit: &mut dyn FnMut(&'k Acc
             Stmt::Let { .. } | Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {}
         }
     }
+}
+
+/// For each value, the different bounds and strides with which it is an index of accesses that happen.
+pub(super) fn indirects(kernel: &Kernel) -> Vec<Vec<Indirect>> {
+    fn visit(statements: &[Stmt], found: &mut [Vec<Indirect>]) {
+        for statement in statements {
+            match statement {
+                Stmt::Let { op: ScalarOp::Load(access), .. } | Stmt::Store { access, .. } => {
+                    let Some(indirect) = access.indirect else { continue };
+                    let seen = &mut found[indirect.value.index()];
+                    if !seen.contains(&indirect) {
+                        seen.push(indirect);
+                    }
+                }
+                Stmt::Loop(Loop { range: Range::Count(0), .. }) => {}
+                Stmt::Loop(looped) => visit(&looped.body, found),
+                Stmt::Let { .. }
+                | Stmt::Gemm(_)
+                | Stmt::Conv(_)
+                | Stmt::Fill(_)
+                | Stmt::Sort(_)
+                | Stmt::Transpose(_) => {}
+            }
+        }
+    }
+    let mut found = vec![Vec::new(); kernel.values.len()];
+    visit(&kernel.body, &mut found);
+    found
 }
 
 /// The different fills of guarded loads.
