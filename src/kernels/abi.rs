@@ -16,12 +16,12 @@ pub struct Ctx {
     /// Random numbers.
     pub fill: unsafe extern "C" fn(args: *const FillArgs),
     /// The order of a row.
-    pub sort: unsafe extern "C" fn(args: *const SortArgs),
+    pub sort: unsafe extern "C" fn(args: *const SortArgs, ctx: *const Ctx),
     /// A matrix laid by rows.
     pub transpose: unsafe extern "C" fn(args: *const TransposeArgs),
     /// This thread's scratch for kernels (64-byte aligned, [`SCRATCH_BYTES`]).
     pub scratch: *mut u8,
-    /// This thread's packing space for `gemm` (64-byte aligned, [`PACK_BYTES`]).
+    /// This thread's packing space for `gemm` and `sort` (64-byte aligned, [`PACK_BYTES`]).
     pub pack: *mut u8,
     /// Set to 1 (plain store) when an index was clamped or an integer divided by zero.
     pub fault: *mut u32,

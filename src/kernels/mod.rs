@@ -29,7 +29,7 @@ pub struct Table {
     /// Random numbers; the same condition.
     pub fill: unsafe extern "C" fn(args: *const abi::FillArgs),
     /// The order of a row.
-    pub sort: unsafe extern "C" fn(args: *const abi::SortArgs),
+    pub sort: unsafe extern "C" fn(args: *const abi::SortArgs, ctx: *const abi::Ctx),
     /// A matrix laid by rows; the same condition.
     pub transpose: unsafe extern "C" fn(args: *const abi::TransposeArgs),
     /// `avx512`, `avx2` or `portable`.

@@ -107,7 +107,7 @@ impl Emitter<'_, '_> {
             (offset_of!(SortArgs, float), self.word(i64::from(dtype == DType::F32))),
         ];
         let arguments = self.structure(size_of::<SortArgs>(), &fields);
-        self.call(offset_of!(Ctx, sort), &[arguments]);
+        self.call(offset_of!(Ctx, sort), &[arguments, self.ctx]);
     }
 
     /// A matrix laid by rows, all of it or the panel's rows.
