@@ -1,8 +1,8 @@
 //! A matrix by columns laid by rows, word by word.
 //!
 //! In comes a [`TransposeArgs`], out goes the same matrix with its rows side by
-//! side. Rows and columns that are no multiple of a block end with a block that
-//! overlaps the last one: the same words are written twice.
+//! side. Blocks are squares of 16, 8 and 4 rows; what is left ends with a block
+//! that overlaps the last one: the same words are written twice.
 //!
 //! Note [Whole lines]. Where rows lie a power of two apart, all lines of a block
 //! fall into one set of the cache, which holds fewer of them than a block has. So
@@ -12,6 +12,10 @@ use super::abi::TransposeArgs;
 
 /// Rows and columns of a block: the words of a line of memory.
 const BLOCK: usize = 16;
+
+/// Rows and columns of the smallest block: a vector of 128 bits.
+#[cfg(target_arch = "x86_64")]
+const LEAST: usize = 4;
 
 /// Transposes on any machine.
 ///
@@ -59,7 +63,7 @@ fn to(args: &TransposeArgs, row: usize, column: usize) -> *mut u32 {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{BLOCK, TransposeArgs, from, to, words};
+    use super::{BLOCK, LEAST, TransposeArgs, from, to, words};
     use std::arch::x86_64::*;
     use std::mem::MaybeUninit;
 
@@ -69,31 +73,72 @@ mod x86 {
     #[target_feature(enable = "avx2")]
     pub unsafe fn transpose(args: &TransposeArgs) {
         let (rows, columns) = (args.rows as usize, args.columns as usize);
-        // SAFETY: blocks lie in the matrix, as the contract of the callers says.
-        unsafe {
-            match rows.min(columns) {
-                0..4 => words(args, 0..rows, 0..columns),
-                4..8 => blocks(args, 4, |from, from_column, to, to_row| block_4(from, from_column, to, to_row)),
-                8..BLOCK => blocks(args, 8, |from, from_column, to, to_row| block_8(from, from_column, to, to_row)),
-                BLOCK.. => {
-                    let mut lines = Lines([MaybeUninit::uninit(); BLOCK * BLOCK]);
-                    let lines = lines.0.as_mut_ptr().cast::<f32>();
-                    blocks(args, BLOCK, |from, from_column, to, to_row| block_16(from, from_column, to, to_row, lines));
+        if rows.min(columns) < LEAST {
+            // SAFETY: passed on.
+            return unsafe { words(args, 0..rows, 0..columns) };
+        }
+        let mut lines = Lines([MaybeUninit::uninit(); BLOCK * BLOCK]);
+        let lines = lines.0.as_mut_ptr().cast::<f32>();
+        let by_rows = rows <= columns;
+        let (short, long) = if by_rows { (rows, columns) } else { (columns, rows) };
+        let run = |at: usize, from: usize, length: usize, size: usize| Run {
+            start: if by_rows { (at, from) } else { (from, at) },
+            by_rows,
+            blocks: length / size,
+            size,
+        };
+        let mut at = 0;
+        while at < short {
+            let size = strip(short - at);
+            let first = at.min(short - size);
+            let mut done = long / size * size;
+            // SAFETY: strips lie in the matrix, as the contract of the callers says.
+            unsafe { blocks(args, &run(first, 0, done, size), lines) };
+            while done < long {
+                let rest = strip(long - done);
+                let small = size.min(rest);
+                for part in (first..first + size).step_by(small) {
+                    // SAFETY: as above.
+                    unsafe { blocks(args, &run(part, done.min(long - rest), rest, small), lines) };
                 }
+                done += rest;
             }
+            at += size;
         }
     }
 
-    /// Calls `block` for all blocks of `size` rows and columns, of which the matrix has at least one.
+    /// Squares side by side along a band of rows, or below each other along one of columns.
+    struct Run {
+        start: (usize, usize),
+        by_rows: bool,
+        blocks: usize,
+        size: usize,
+    }
+
+    /// The height (or width) of the next strip when so much is left; the last one may begin in the one before.
+    fn strip(left: usize) -> usize {
+        if left >= BLOCK { BLOCK } else { LEAST.max(left / 8 * 8) }
+    }
+
     #[inline]
     #[target_feature(enable = "avx2")]
-    unsafe fn blocks(args: &TransposeArgs, size: usize, block: impl Fn(*const f32, isize, *mut f32, isize)) {
-        let (rows, columns) = (args.rows as usize, args.columns as usize);
-        for row in (0..rows).step_by(size).map(|row| row.min(rows - size)) {
-            for column in (0..columns).step_by(size).map(|column| column.min(columns - size)) {
-                let (source, target) = (from(args, row, column).cast(), to(args, row, column).cast());
-                block(source, args.from_column as isize, target, args.to_row as isize);
+    unsafe fn blocks(args: &TransposeArgs, run: &Run, lines: *mut f32) {
+        let (from_column, to_row, size) = (args.from_column as isize, args.to_row as isize, run.size as isize);
+        let (row, column) = run.start;
+        let mut source: *const f32 = from(args, row, column).cast();
+        let mut target: *mut f32 = to(args, row, column).cast();
+        let (source_step, target_step) = if run.by_rows { (size * from_column, size) } else { (size, size * to_row) };
+        for _ in 0..run.blocks {
+            // SAFETY: passed on.
+            unsafe {
+                match run.size {
+                    BLOCK => block_16(source, from_column, target, to_row, lines),
+                    8 => block_8(source, from_column, target, to_row),
+                    _ => block_4(source, from_column, target, to_row),
+                }
             }
+            source = source.wrapping_offset(source_step);
+            target = target.wrapping_offset(target_step);
         }
     }
 

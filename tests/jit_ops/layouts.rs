@@ -83,14 +83,16 @@ fn combs(n: usize) -> String {
         next += 1;
         next - 1
     };
-    for (k, step, lo) in [(2, 1, 0), (3, 1, 1), (4, 1, 2), (2, 2, 0), (3, 2, 1), (4, 3, 1), (3, 3, 0), (5, 4, 2)] {
+    for (k, step, lo) in
+        [(2, 1, 0), (3, 1, 1), (4, 1, 2), (2, 2, 0), (3, 2, 1), (4, 3, 1), (3, 3, 0), (5, 4, 2), (5, 1, 2), (7, 2, 3)]
+    {
         let Some(out) = (n + 2 * lo).checked_sub(k).map(|rest| rest / step + 1) else { continue };
         let window = format!("axis=1 window=[{n}:{out}:{k}:{step}:1:{lo}]");
         let unfolded = add(format!("f32[2, {out}, {k}] = unfold(v0) {window} fill=zero"), true);
         let twice = add(format!("f32[2, {out}, {k}] = add(v{unfolded}, v{unfolded})"), false);
         add(format!("f32[2, {n}] = fold(v{twice}) {window}"), true);
     }
-    for channels in 2..6 {
+    for channels in 2..9 {
         let wide = add(format!("f32[{channels}, 2, {n}] = broadcast(v0) axes=[1, 2]"), false);
         let wide = add(format!("f32[{channels}, 2, {n}] = mul(v{wide}, v{wide})"), false);
         let last = add(format!("f32[2, {n}, {channels}] = transpose(v{wide}) perm=[1, 2, 0]"), true);
@@ -103,6 +105,19 @@ fn combs(n: usize) -> String {
         add(format!("f32[5, {size}] = unslice(v0) start=[1, {start}] step=[3, {step}]"), true);
     }
     text
+}
+
+/// All axes the other way round, alone and with what depends on one of them.
+fn turned_round(a: usize, b: usize, c: usize) -> String {
+    format!(
+        "slot s0: f32[{a}, {b}, {c}] column \"x\"\nslot s1: f32[{b}] column \"y\"
+v0: f32[{a}, {b}, {c}] = input() slot=s0
+v1: f32[{b}] = input() slot=s1
+v2: f32[{c}, {b}, {a}] = transpose(v0) perm=[2, 1, 0]
+v3: f32[{c}, {b}, {a}] = broadcast(v1) axes=[1]
+v4: f32[{c}, {b}, {a}] = mul(v2, v3)
+figure \"turned\" = v2\nfigure \"times\" = v4\n"
+    )
 }
 
 /// Two operands that are read across, with what depends on a row or a column alone.
@@ -154,6 +169,7 @@ fn tiles_cover_what_is_transposed() {
     for (rows, columns) in sizes {
         run(&format!("transposed {rows} by {columns}"), &transposed(rows, columns), &pool);
         run(&format!("mixed {rows} by {columns}"), &mixed(rows, columns), &pool);
+        run(&format!("turned round {rows} by {columns}"), &turned_round(rows, 5, columns), &pool);
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: an access whose index moves so along the strip. Out: plain vectors and
 //! shuffles. Invariant: no element is touched that a lane does not stand for.
 //!
-//! Stores at steps of 2 to 4 wait for those between: together they become
+//! Stores at steps of 2 to 7 wait for those between: together they become
 //! vectors without gaps. What waits is stored before anything could see that it
 //! is missing: a load or another store of the same parameter, a new block, the
 //! end of the strip.
@@ -55,7 +55,7 @@ impl Emitter<'_, '_> {
 
     /// Whether vectors are stored by shuffling others.
     pub(super) fn is_store_shuffled(&self, access: &Access) -> bool {
-        self.is_direct(access) && matches!(self.step(access), -1 | 2..=4)
+        self.is_direct(access) && matches!(self.step(access), -1 | 2..=7)
     }
 
     fn is_direct(&self, access: &Access) -> bool {
@@ -114,34 +114,39 @@ impl Emitter<'_, '_> {
         let (address, first) = (self.dynamic_address(&comb.key), comb.parts[0].0);
         for number in 0..vectors {
             let teeth: Vec<Value> = comb.parts.iter().map(|(_, vectors)| vectors[number]).collect();
-            for (at, vector) in self.side_by_side(dtype, &teeth).into_iter().enumerate() {
-                self.store_at(address, first + (LANES * (number * teeth.len() + at)) as i64, vector);
+            let first = first + step * (number * LANES) as i64;
+            for (at, vector) in self.side_by_side(dtype, &teeth) {
+                self.store_at(address, first + at as i64, vector);
             }
         }
     }
 
-    /// The first lanes of all vectors, then the second ones, and so on.
-    fn side_by_side(&mut self, dtype: DType, teeth: &[Value]) -> Vec<Value> {
+    /// The first lanes of all vectors, then the second ones, and so on: vectors and where they lie.
+    fn side_by_side(&mut self, dtype: DType, teeth: &[Value]) -> Vec<(usize, Value)> {
         let mut mixed = |a, b, lanes| self.shuffled(dtype, a, b, lanes);
         match *teeth {
-            [a, b] => vec![mixed(a, b, LOW), mixed(a, b, HIGH)],
+            [a, b] => vec![(0, mixed(a, b, LOW)), (LANES, mixed(a, b, HIGH))],
             [a, b, c] => {
                 let (ab, ca) = (mixed(a, b, LOW), mixed(c, a, [0, 0, 5, 5]));
                 let first = mixed(ab, ca, [0, 1, 4, 6]);
                 let (bc, ab) = (mixed(b, c, LOW), mixed(a, b, HIGH));
                 let second = mixed(bc, ab, [2, 3, 4, 5]);
                 let (ca, bc) = (mixed(c, a, [2, 2, 7, 7]), mixed(b, c, [3, 3, 7, 7]));
-                vec![first, second, mixed(ca, bc, [0, 2, 4, 6])]
+                vec![(0, first), (LANES, second), (2 * LANES, mixed(ca, bc, [0, 2, 4, 6]))]
             }
-            [a, b, c, d] => {
-                let mut all = Vec::with_capacity(LANES);
-                for half in [LOW, HIGH] {
-                    let (ab, cd) = (mixed(a, b, half), mixed(c, d, half));
-                    all.extend([mixed(ab, cd, [0, 1, 4, 5]), mixed(ab, cd, [2, 3, 6, 7])]);
+            _ => {
+                // Four at a time; the last four may hold some of the ones before, which are then stored twice.
+                let mut all = Vec::new();
+                for tooth in (0..teeth.len()).step_by(LANES).map(|tooth| tooth.min(teeth.len() - LANES)) {
+                    let (a, b, c, d) = (teeth[tooth], teeth[tooth + 1], teeth[tooth + 2], teeth[tooth + 3]);
+                    for (lane, half) in [(0, LOW), (2, HIGH)] {
+                        let (ab, cd) = (mixed(a, b, half), mixed(c, d, half));
+                        all.push((lane * teeth.len() + tooth, mixed(ab, cd, [0, 1, 4, 5])));
+                        all.push(((lane + 1) * teeth.len() + tooth, mixed(ab, cd, [2, 3, 6, 7])));
+                    }
                 }
                 all
             }
-            _ => unreachable!("steps are 2 to 4"),
         }
     }
 

@@ -133,15 +133,15 @@ impl<'k> Emitter<'k, '_> {
         walk::accesses(&looped.body, &mut |access| {
             for guard in &access.guards {
                 let factor = guard.at.factor(looped.var);
-                if guard.step > 1 || factor.abs() != 1 {
+                if guard.step > 1 || factor == 0 {
                     continue;
                 }
+                let size = factor.abs();
                 for start in self.starts(&guard.at, looped) {
-                    cuts.extend(if factor == 1 {
-                        [-start, guard.bound - start]
-                    } else {
-                        [start - guard.bound + 1, start + 1]
-                    });
+                    // The first iterations at or above a number, or those below it for a function that falls.
+                    cuts.extend([0, guard.bound].map(|end| {
+                        if factor > 0 { -(start - end).div_euclid(size) } else { (start - end).div_euclid(size) + 1 }
+                    }));
                 }
             }
         });
@@ -355,11 +355,12 @@ impl<'k> Emitter<'k, '_> {
     }
 }
 
-/// Vectors of a strip: two hide most latencies of straight code; chains inside need four to hide that of fma, and single
+/// Vectors of a strip: two hide most latencies of straight code and of short loops without sums; chains inside need four to hide that of fma, and single
 /// ones get eight, so that each row gives two whole lines of memory.
 fn strip_vectors(looped: &Loop) -> usize {
     match walk::chains(&looped.body) {
         _ if !looped.reduces.is_empty() || !walk::has_loop(&looped.body) => 2,
+        0 => 2,
         1 if walk::unrolled_size(&looped.body).is_none_or(|size| size > UNROLLED_STATEMENTS) => 8,
         _ => 4,
     }

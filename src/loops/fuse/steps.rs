@@ -13,7 +13,7 @@ use super::emit::{Emitter, plain};
 use super::view::Strided;
 
 /// Larger steps are not stored side by side.
-const STEP: i64 = 4;
+const STEP: i64 = 7;
 
 /// A fold under construction.
 struct Fold<'a> {

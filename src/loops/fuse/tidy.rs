@@ -40,7 +40,10 @@ pub(super) fn tidy(kernel: &mut Kernel, fma: bool, alone: bool) {
         None => body.iter_mut().for_each(join_loops),
     }
     body.iter_mut().for_each(exchange::exchange);
-    body.iter_mut().for_each(|stmt| tile::tile(stmt, kernel));
+    // The loops of an epilogue stay in the order of the product's panels.
+    if rows.is_none() {
+        body.iter_mut().for_each(|stmt| tile::tile(stmt, kernel));
+    }
     let (vars, values) = ends(&body);
     kernel.vars = vars;
     kernel.values.truncate(values as usize);

@@ -1,6 +1,6 @@
 //! What is transposed, by the precompiled kernel for it.
 //!
-//! In: a nest whose vectors read across the lines of memory that the loop around
+//! In: a nest whose vectors read across the lines of memory that a loop around
 //! them goes along. Out: one call, if the nest only copies; otherwise tiles,
 //! each of which is first transposed to scratch memory, and there read by rows.
 //! Invariant: only maps are touched, and each reads what it read before.
@@ -25,12 +25,48 @@ const LEAST: u64 = 4;
 /// Rewrites nests at any depth; `kernel` (without its body) gets the scratch memory and the loops that they need.
 pub(super) fn tile(stmt: &mut Stmt, kernel: &mut Kernel) {
     let Stmt::Loop(outer) = stmt else { return };
+    turn_inward(outer);
     outer.body.iter_mut().for_each(|stmt| tile(stmt, kernel));
     if let Some(copy) = copied(outer) {
         *stmt = Stmt::Transpose(copy);
     } else if let Some(tiled) = tiled(outer, kernel) {
         *stmt = tiled;
     }
+}
+
+/// Moves a loop next to the vectors that read across the lines it goes along, if there are only loops between.
+fn turn_inward(outer: &mut Loop) {
+    if !reads_along(outer, outer) {
+        return;
+    }
+    let mut at = outer;
+    while let [Stmt::Loop(inner)] = &mut at.body[..] {
+        let counts = matches!((at.range, inner.range), (Range::Count(_), Range::Count(_)));
+        if !counts || inner.kind == LoopKind::Vec {
+            return;
+        }
+        std::mem::swap(&mut at.var, &mut inner.var);
+        std::mem::swap(&mut at.range, &mut inner.range);
+        at = inner;
+    }
+}
+
+/// Whether at the end of a chain of plain loops, with no other that would do, vectors read across what `along` goes along.
+fn reads_along(along: &Loop, outer: &Loop) -> bool {
+    let [Stmt::Loop(inner)] = &outer.body[..] else { return false };
+    if outer.kind != LoopKind::Seq || !outer.reduces.is_empty() {
+        return false;
+    }
+    if inner.kind == LoopKind::Seq {
+        return reads_along(along, inner);
+    }
+    let across = |outer: &Loop| {
+        inner
+            .body
+            .iter()
+            .any(|stmt| matches!(stmt, Stmt::Let { op: ScalarOp::Load(access), .. } if is_across(access, outer, inner)))
+    };
+    map(outer).is_some() && across(along) && !across(outer)
 }
 
 /// A nest of two counted loops that is a map: their counts, and the inner one, which stores along its vectors.
