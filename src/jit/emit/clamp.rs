@@ -11,7 +11,9 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 
-use super::{Emitter, Operand};
+use super::loops::block_arguments;
+use super::scalar::Shape;
+use super::{Emitter, LANES, Operand};
 use crate::ir::DType;
 use crate::loops::ir::{Indirect, ValueId};
 
@@ -39,18 +41,34 @@ impl Emitter<'_, '_> {
         match self.clamped.get(&key).expect("the verifier checked: defined before use") {
             Operand::Uniform { scalar, .. } => *scalar,
             Operand::Lanes(vectors) => {
-                let vector = vectors[lane / super::LANES];
-                let index = self.builder.ins().extractlane(vector, (lane % super::LANES) as u8);
-                let wide = self.builder.ins().uextend(types::I64, index);
+                let wide = self.index_of(vectors[lane / LANES], lane % LANES);
                 self.scaled(wide, 4 * indirect.stride)
             }
         }
     }
 
+    /// A lane of clamped indices. Two leave the vector at once: that way out is the narrow one.
+    fn index_of(&mut self, vector: Value, lane: usize) -> Value {
+        let pair = match self.pairs.get(&(vector, lane / 2)) {
+            Some(pair) => *pair,
+            None => {
+                let wide = self.bits(types::I64X2, vector);
+                let pair = self.builder.ins().extractlane(wide, (lane / 2) as u8);
+                self.pairs.insert((vector, lane / 2), pair);
+                pair
+            }
+        };
+        if lane % 2 == 1 {
+            return self.builder.ins().ushr_imm_u(pair, 32);
+        }
+        let low = self.builder.ins().ireduce(types::I32, pair);
+        self.builder.ins().uextend(types::I64, low)
+    }
+
     /// Scalars or vectors with all elements in `0..=last`.
     fn clamped(&mut self, indices: &[Value], last: i32) -> Vec<Value> {
         let ty = self.builder.func.dfg.value_type(indices[0]);
-        let shape = if ty == types::I32 { super::scalar::Shape::Scalar } else { super::scalar::Shape::Vector };
+        let shape = if ty == types::I32 { Shape::Scalar } else { Shape::Vector };
         let greatest = self.constant_of(shape, DType::I32, last.cast_unsigned());
         // Taken without sign a negative index is above every bound.
         let most = indices[1..].iter().fold(indices[0], |most, index| self.builder.ins().umax(most, *index));
@@ -60,7 +78,7 @@ impl Emitter<'_, '_> {
         let (fault, next) = (self.builder.create_block(), self.builder.create_block());
         let inside: Vec<Value> = indices.iter().map(|_| self.builder.append_block_param(next, ty)).collect();
         self.builder.set_cold_block(fault);
-        let arguments = super::loops::block_arguments(indices);
+        let arguments = block_arguments(indices);
         self.builder.ins().brif(outside, fault, &[], next, &arguments);
         self.enter_block(fault);
         let zero = self.constant_of(shape, DType::I32, 0);

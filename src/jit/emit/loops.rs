@@ -344,6 +344,7 @@ impl<'k> Emitter<'k, '_> {
     pub(super) fn enter_block(&mut self, block: Block) {
         self.builder.switch_to_block(block);
         self.loaded.clear();
+        self.pairs.clear();
     }
 
     pub(super) fn bind(&mut self, var: VarId, bound: Bound) {

@@ -116,6 +116,8 @@ struct Emitter<'a, 'f> {
     indirects: Vec<Vec<Indirect>>,
     /// Clamped indices by value, stride and bound: as bytes, or lanes still without stride.
     clamped: HashMap<(ValueId, i64, i64), Operand>,
+    /// Pairs of clamped indices that the current block has taken out of their vectors.
+    pairs: HashMap<(Value, usize), Value>,
     /// Four words of each fill of a guarded load: what is read outside the guards.
     fills: HashMap<u32, StackSlot>,
     /// Set inside a `vec` loop, but not in its scalar tail.
@@ -154,6 +156,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
             loaded: HashMap::new(),
             indirects: walk::indirects(kernel),
             clamped: HashMap::new(),
+            pairs: HashMap::new(),
             fills: HashMap::new(),
             strip: None,
             segment: None,
