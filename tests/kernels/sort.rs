@@ -81,7 +81,7 @@ fn long_rows_are_sorted_in_all_ways() {
             } else if noise % 8 == 1 {
                 0.0
             } else {
-                f32::from_bits(0x7fc0_0000 | noise % 4)
+                f32::from_bits(0x7fc0_0000 | (noise % 4))
             }
         },
     ];
