@@ -173,6 +173,35 @@ fn tiles_cover_what_is_transposed() {
     }
 }
 
+/// Large enough to be cut into panels, which three threads share.
+#[test]
+fn panels_move_the_same_as_the_whole() {
+    let pool = Pool::new(3);
+    for (name, text) in [
+        ("transposed", transposed(301, 203)),
+        ("mixed", mixed(288, 208)),
+        ("turned round", turned_round(37, 50, 61)),
+        (
+            "dilated",
+            "slot s0: f32[300, 201] column \"x\"\nv0: f32[300, 201] = input() slot=s0
+v1: f32[300, 604] = unslice(v0) start=[0, 2] step=[1, 3]\nfigure \"y\" = v1\n"
+                .to_owned(),
+        ),
+        (
+            "windows",
+            "slot s0: f32[300, 201] column \"x\"\nv0: f32[300, 201] = input() slot=s0
+v1: f32[300, 101, 5] = unfold(v0) axis=1 window=[201:101:5:2:1:2] fill=zero
+v2: f32[300, 201] = fold(v1) axis=1 window=[201:101:5:2:1:2]\nfigure \"w\" = v1\nfigure \"y\" = v2\n"
+                .to_owned(),
+        ),
+    ] {
+        let graph = parse::parse(&text).unwrap();
+        let program = lower(&graph, &Options { fuse: true, share_memory: false }).unwrap();
+        assert!(program.kernels.iter().any(|kernel| kernel.par.is_some()), "{name} has panels");
+        run(name, &text, &pool);
+    }
+}
+
 /// Depth of the loops around the innermost, and whether the short loop of the pairs is inside the vectors.
 #[test]
 fn the_loops_are_those_that_are_meant() {
