@@ -6,7 +6,7 @@ use nnc::loops::build::KernelBuilder;
 use nnc::loops::interpret::{Memory, Options, Report, run, run_kernel};
 use nnc::loops::ir::{
     Access, Affine, Arg, Buffer, BufferId, Combine, Fill, Gemm, Kernel, KernelId, LoopKind, Matrix, Mode, Order, Place,
-    Program, Range, Run, ScalarOp, Stmt, ValueId, VarId,
+    Program, Range, Run, ScalarOp, Stmt, Transpose, ValueId, VarId,
 };
 use nnc::loops::verify::{verify, verify_kernel};
 
@@ -528,6 +528,28 @@ fn misplaced_loops_are_rejected() {
     }
     b.gemm(Gemm { k: 5, ..gemm });
     rejected(&b.finish(), "gemm: elements");
+}
+
+/// From a matrix at `from` by columns to one at `to` by rows, both of 3 by 4, in parameters of 24.
+fn transposed(from: Matrix, to: Matrix) -> Kernel {
+    let mut b = KernelBuilder::new("transpose");
+    for (name, mode) in [("x", Mode::In), ("y", Mode::InOut)] {
+        b.param(name, F32, 24, mode);
+    }
+    b.push(Stmt::Transpose(Transpose { m: Range::Count(3), n: 4, from, to }));
+    b.finish()
+}
+
+#[test]
+fn a_transpose_reads_by_columns_what_lies_apart() {
+    let columns = |param, start| Matrix { param, start: Affine::constant(start), row: 1, column: 3 };
+    let rows = |param, start| Matrix { param, start: Affine::constant(start), row: 4, column: 1 };
+    verify_kernel(&transposed(columns(X, 12), rows(Y, 12))).expect("sound");
+    verify_kernel(&transposed(columns(Y, 12), rows(Y, 0))).expect("rows of one stack");
+    rejected(&transposed(columns(Y, 11), rows(Y, 0)), "in the same place");
+    rejected(&transposed(columns(X, 13), rows(Y, 0)), "elements 13..=24");
+    rejected(&transposed(columns(X, 0), rows(X, 12)), "written but `in`");
+    rejected(&transposed(rows(X, 0), rows(Y, 0)), "from rows at 4");
 }
 
 #[test]
