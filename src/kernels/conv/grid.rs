@@ -11,7 +11,7 @@ use crate::kernels::abi::{ConvArgs, SPATIAL};
 pub const LANES: usize = 16;
 
 /// Elements of the sources that a block of images of a weight face should take.
-const BLOCK: usize = 128 * 1024;
+const BLOCK: usize = 256 * 1024;
 
 /// The sizes of a convolution.
 pub(super) struct Shape {
@@ -33,7 +33,7 @@ pub(super) struct Axis {
     pub lo: i64,
 }
 
-/// Elements that are copied from one layout to another.
+/// Elements that are copied from one layout to another, by [`super::tile::Isa::copy`].
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub from: usize,
@@ -41,55 +41,6 @@ pub(super) struct Run {
     pub count: usize,
     pub from_step: usize,
     pub to_step: usize,
-}
-
-impl Run {
-    pub fn copy(&self, source: &[f32], target: &mut [f32]) {
-        let &Run { from, to, count, from_step, to_step } = self;
-        match (from_step, to_step) {
-            (1, 1) => copy_row(&source[from..from + count], &mut target[to..to + count]),
-            (2, 1) => copy_evens(&source[from..from + 2 * count - 1], &mut target[to..to + count]),
-            _ => {
-                for at in 0..count {
-                    target[to + at * to_step] = source[from + at * from_step];
-                }
-            }
-        }
-    }
-}
-
-/// Rows of pictures are short, so a call of the library's copy would cost more than the copy: blocks, and the last
-/// one again over what was copied. By index, as in [`crate::kernels::micro`].
-#[inline]
-#[allow(clippy::manual_memcpy)]
-fn copy_row(source: &[f32], target: &mut [f32]) {
-    const BLOCK: usize = 8;
-    const SMALL: usize = 4;
-    let count = source.len();
-    if count >= BLOCK {
-        let mut at = 0;
-        while at + BLOCK < count {
-            target[at..at + BLOCK].copy_from_slice(&source[at..at + BLOCK]);
-            at += BLOCK;
-        }
-        target[count - BLOCK..count].copy_from_slice(&source[count - BLOCK..count]);
-    } else if count >= SMALL {
-        target[..SMALL].copy_from_slice(&source[..SMALL]);
-        target[count - SMALL..count].copy_from_slice(&source[count - SMALL..count]);
-    } else {
-        for at in 0..count {
-            target[at] = source[at];
-        }
-    }
-}
-
-/// Every second element.
-#[inline]
-#[allow(clippy::needless_range_loop)]
-fn copy_evens(source: &[f32], target: &mut [f32]) {
-    for at in 0..target.len() {
-        target[at] = source[2 * at];
-    }
 }
 
 impl Axis {

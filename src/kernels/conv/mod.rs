@@ -128,11 +128,10 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
         for group in 0..shape.groups {
             for channel in 0..sources {
                 let place = (image * shape.groups + group) * sources + channel;
-                // SAFETY: the channel lies in the operand.
-                let source = unsafe { std::slice::from_raw_parts(args.a.add(place * from), from) };
-                let target = &mut space.grid[channel * grid.channel..];
-                for run in &space.runs_in {
-                    run.copy(source, target);
+                // SAFETY: the channel lies in the operand, and the grid has room for it.
+                unsafe {
+                    let target = space.grid.as_mut_ptr().add(channel * grid.channel);
+                    I::copy(&space.runs_in, args.a.add(place * from), target);
                 }
             }
             let mut weights = group * grouped;
@@ -153,11 +152,7 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
                     for row in 0..rows {
                         let place = (image * shape.groups + group) * results + first + row;
                         // SAFETY: the channel lies in the result, and only this call writes this image.
-                        let target = unsafe { std::slice::from_raw_parts_mut(args.c.add(place * to), to) };
-                        let computed = &space.results[row * width..];
-                        for run in runs {
-                            run.copy(computed, target);
-                        }
+                        unsafe { I::copy(runs, space.results.as_ptr().add(row * width), args.c.add(place * to)) };
                     }
                 }
             }

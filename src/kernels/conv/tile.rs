@@ -4,7 +4,7 @@
 //! element is one chain in order of taps, or of positions in its lane, so shapes
 //! of tiles and widths of vectors do not show in the bits.
 
-use super::grid::LANES;
+use super::grid::{LANES, Run};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::micro::{Avx2, Avx512};
 use crate::kernels::micro::{Lanes, Portable};
@@ -56,6 +56,66 @@ pub(super) trait Isa: crate::kernels::micro::Isa {
     /// # Safety
     /// As [`Isa::taps`].
     unsafe fn pairs(rows: usize, taps: usize, tile: &Pairs<'_>);
+
+    /// Copies one channel.
+    ///
+    /// # Safety
+    /// The machine has the instructions, and all runs lie in both arrays.
+    unsafe fn copy(runs: &[Run], source: *const f32, target: *mut f32);
+
+    /// Joins the lanes of each of the sums: j and j + half, the half getting smaller.
+    ///
+    /// # Safety
+    /// The machine has the instructions.
+    unsafe fn join(sums: &[[f32; LANES]], joined: &mut [f32]);
+}
+
+/// Rows of pictures are short, so a call of the library's copy would cost more than the copy: whole vectors, and the
+/// last one again over what was copied.
+///
+/// # Safety
+/// As [`Isa::copy`]; inlined into a function that enables the instructions.
+#[inline(always)]
+unsafe fn copy_body<L: Lanes>(runs: &[Run], source: *const f32, target: *mut f32) {
+    for run in runs {
+        let &Run { from, to, count, from_step, to_step } = run;
+        // SAFETY: the run lies in both arrays by the contract.
+        unsafe {
+            let (from, to) = (source.add(from), target.add(to));
+            if from_step != 1 || to_step != 1 {
+                for at in 0..count {
+                    *to.add(at * to_step) = *from.add(at * from_step);
+                }
+            } else if count < L::WIDTH {
+                L::store_some(to, L::load_some(from, count), count);
+            } else {
+                let mut at = 0;
+                while at + L::WIDTH < count {
+                    L::store(to.add(at), L::load(from.add(at)));
+                    at += L::WIDTH;
+                }
+                L::store(to.add(count - L::WIDTH), L::load(from.add(count - L::WIDTH)));
+            }
+        }
+    }
+}
+
+/// By index, as it is done for each weight and block.
+#[inline(always)]
+#[allow(clippy::needless_range_loop)]
+fn join_body(sums: &[[f32; LANES]], joined: &mut [f32]) {
+    const HALF: usize = LANES / 2;
+    for at in 0..joined.len() {
+        let lanes = &sums[at];
+        let mut half = [0.0f32; HALF];
+        for lane in 0..HALF {
+            half[lane] = lanes[lane] + lanes[lane + HALF];
+        }
+        for lane in 0..HALF / 2 {
+            half[lane] += half[lane + HALF / 2];
+        }
+        joined[at] = (half[0] + half[2]) + (half[1] + half[3]);
+    }
 }
 
 /// # Safety
@@ -177,6 +237,25 @@ impl Isa for Avx512 {
         // SAFETY: the caller's.
         unsafe { constants!(body, rows, taps, tile, [1 2 3 4 5 6], 1 2 3 4) }
     }
+
+    unsafe fn copy(runs: &[Run], source: *const f32, target: *mut f32) {
+        #[target_feature(enable = "avx512f")]
+        unsafe fn body(runs: &[Run], source: *const f32, target: *mut f32) {
+            // SAFETY: the instructions are enabled here; operands are the caller's.
+            unsafe { copy_body::<Avx512>(runs, source, target) }
+        }
+        // SAFETY: the caller's.
+        unsafe { body(runs, source, target) }
+    }
+
+    unsafe fn join(sums: &[[f32; LANES]], joined: &mut [f32]) {
+        #[target_feature(enable = "avx512f")]
+        unsafe fn body(sums: &[[f32; LANES]], joined: &mut [f32]) {
+            join_body(sums, joined)
+        }
+        // SAFETY: the caller's.
+        unsafe { body(sums, joined) }
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -205,6 +284,25 @@ impl Isa for Avx2 {
         // SAFETY: the caller's.
         unsafe { constants!(body, rows, taps, tile, [1 2 3 4], 1 2 3) }
     }
+
+    unsafe fn copy(runs: &[Run], source: *const f32, target: *mut f32) {
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn body(runs: &[Run], source: *const f32, target: *mut f32) {
+            // SAFETY: the instructions are enabled here; operands are the caller's.
+            unsafe { copy_body::<Avx2>(runs, source, target) }
+        }
+        // SAFETY: the caller's.
+        unsafe { body(runs, source, target) }
+    }
+
+    unsafe fn join(sums: &[[f32; LANES]], joined: &mut [f32]) {
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn body(sums: &[[f32; LANES]], joined: &mut [f32]) {
+            join_body(sums, joined)
+        }
+        // SAFETY: the caller's.
+        unsafe { body(sums, joined) }
+    }
 }
 
 impl Isa for Portable {
@@ -229,5 +327,14 @@ impl Isa for Portable {
         }
         // SAFETY: the caller's.
         unsafe { constants!(body, rows, taps, tile, [1 2], 1 2) }
+    }
+
+    unsafe fn copy(runs: &[Run], source: *const f32, target: *mut f32) {
+        // SAFETY: the caller's.
+        unsafe { copy_body::<Portable>(runs, source, target) }
+    }
+
+    unsafe fn join(sums: &[[f32; LANES]], joined: &mut [f32]) {
+        join_body(sums, joined)
     }
 }
