@@ -211,6 +211,52 @@ macro_rules! constants {
     };
 }
 
+/// Sixteen sums at once: each halving joins the lanes of two vectors of sums into one.
+///
+/// # Safety
+/// The machine has AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+#[allow(clippy::needless_range_loop)]
+unsafe fn join_512(sums: &[[f32; LANES]], joined: &mut [f32]) {
+    use std::arch::x86_64::*;
+    let mut first = 0;
+    while first < joined.len() {
+        let some = (joined.len() - first).min(LANES);
+        // SAFETY: each load is of one sum that is there, and the store of `some` results.
+        unsafe {
+            let mut level = [_mm512_setzero_ps(); LANES];
+            for at in 0..LANES {
+                // The halvings deal results out by fours, so what they get is dealt the other way.
+                let from = 4 * (at % 4) + at / 4;
+                if from < some {
+                    level[at] = _mm512_loadu_ps(sums[first + from].as_ptr());
+                }
+            }
+            for at in 0..8 {
+                let (a, b) = (level[2 * at], level[2 * at + 1]);
+                level[at] = _mm512_add_ps(_mm512_shuffle_f32x4::<0x44>(a, b), _mm512_shuffle_f32x4::<0xee>(a, b));
+            }
+            for at in 0..4 {
+                let (a, b) = (level[2 * at], level[2 * at + 1]);
+                level[at] = _mm512_add_ps(_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+            }
+            for at in 0..2 {
+                let (a, b) = (_mm512_castps_pd(level[2 * at]), _mm512_castps_pd(level[2 * at + 1]));
+                let (low, high) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
+                level[at] = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
+            }
+            let (even, odd) = (
+                _mm512_shuffle_ps::<0x88>(level[0], level[1]),
+                _mm512_shuffle_ps::<0xdd>(level[0], level[1]),
+            );
+            let mask = (0xffff_u32 >> (LANES - some)) as __mmask16;
+            _mm512_mask_storeu_ps(joined.as_mut_ptr().add(first), mask, _mm512_add_ps(even, odd));
+        }
+        first += some;
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 impl Isa for Avx512 {
     const CHANNELS: usize = 8;
@@ -249,12 +295,8 @@ impl Isa for Avx512 {
     }
 
     unsafe fn join(sums: &[[f32; LANES]], joined: &mut [f32]) {
-        #[target_feature(enable = "avx512f")]
-        unsafe fn body(sums: &[[f32; LANES]], joined: &mut [f32]) {
-            join_body(sums, joined)
-        }
         // SAFETY: the caller's.
-        unsafe { body(sums, joined) }
+        unsafe { join_512(sums, joined) }
     }
 }
 

@@ -62,8 +62,7 @@ impl Domain {
         if let (Op::Sum { axes: over } | Op::MaxOf { axes: over }, true) = (&node.op, reduces) {
             let shape = &graph.ty(node.operands[0]).shape;
             axes = shape.iter().enumerate().map(|(axis, &size)| (size, over.contains(&axis))).collect();
-            let last = axes.iter().rev().find(|(size, _)| *size != 1);
-            style = if last.is_some_and(|(_, reduced)| *reduced) { Style::Tree } else { Style::Lanes };
+            style = walked(&axes);
         }
         if let Some(product) = Axes::of(graph, node) {
             let form = product.form(graph, node);
@@ -140,6 +139,20 @@ impl Domain {
         };
         Some(Spot { level: Level::Reduce, index, inner })
     }
+}
+
+/// Reduced innermost axes of at most so many elements are short.
+const SHORT: usize = 4;
+/// Rows of short reductions that fill a vector.
+const ENOUGH: usize = 8;
+
+/// Along rows if the innermost axis is reduced, unless it is short, as windows of pooling are: then the vectors go
+/// along the last kept axis.
+fn walked(axes: &[(usize, bool)]) -> Style {
+    let mut inner = axes.iter().rev().filter(|(size, _)| *size != 1);
+    let Some(&(size, true)) = inner.next() else { return Style::Lanes };
+    let kept = inner.find(|(_, reduced)| !reduced).map_or(1, |(size, _)| *size);
+    if size <= SHORT && kept >= ENOUGH { Style::Lanes } else { Style::Tree }
 }
 
 /// The index of an array of `shape` over axes of the same sizes.

@@ -24,6 +24,8 @@ const WHOLE: f64 = 8_000.0;
 const IMAGE_PANELS: u64 = 8;
 /// Most panels of a convolution by channels: each lays out all images.
 const CHANNEL_PANELS: u64 = 4;
+/// Channels that make the work outweigh the laying out.
+const CHANNELS: u64 = 16;
 /// Most panels.
 const PANELS: u64 = 64;
 
@@ -325,7 +327,7 @@ fn cut_panels(kernel: &mut Kernel) {
     let panels = ((time / PANEL) as u64).clamp(2, PANELS).min(extent.div_ceil(step));
     let columns = kernel.body.iter().find_map(|stmt| if let Stmt::Gemm(gemm) = stmt { Some(gemm.n) } else { None });
     let most = kernel.body.iter().find_map(|stmt| match stmt {
-        Stmt::Conv(conv) if conv.face == Face::Weight => Some(CHANNEL_PANELS),
+        Stmt::Conv(conv) if conv.face == Face::Weight => Some((conv.extent() / CHANNELS).clamp(2, CHANNEL_PANELS)),
         Stmt::Conv(_) => Some(IMAGE_PANELS),
         _ => None,
     });
