@@ -14,14 +14,15 @@
 //! weight times a vector of neighbours.
 
 mod grid;
+mod plan;
 mod tile;
 mod weight;
 
 use std::cell::RefCell;
 
 use super::abi::ConvArgs;
-use grid::{Grid, Run, Shape};
 pub use grid::{LANES, block, pitches};
+use plan::Plan;
 use tile::{Isa, Taps};
 
 /// Convolution with 512-bit vectors.
@@ -67,26 +68,6 @@ struct Space {
     weights: Vec<f32>,
     /// Results before they are laid out.
     results: Vec<f32>,
-    /// Distances of taps.
-    taps: Vec<isize>,
-    /// Where the weight of each tap lies, from that of the first.
-    places: Vec<usize>,
-    /// How a channel is copied into the grid.
-    runs_in: Vec<Run>,
-    /// How results are copied out.
-    runs_out: Vec<Run>,
-    /// Classes of results.
-    classes: Vec<Class>,
-}
-
-/// Results with the same residues, hence the same taps.
-struct Class {
-    taps: std::ops::Range<usize>,
-    /// Of the first result in the grid.
-    first: usize,
-    /// Places in the grid from the first result to the last, both counted.
-    places: usize,
-    runs_out: std::ops::Range<usize>,
 }
 
 thread_local! {
@@ -94,13 +75,13 @@ thread_local! {
 }
 
 unsafe fn face<I: Isa>(args: &ConvArgs) {
-    let shape = Shape::of(args);
+    let plan = plan::of(args);
     SPACE.with_borrow_mut(|space| {
         // SAFETY: the caller's.
         unsafe {
             match args.face {
-                2 => weight::weight::<I>(args, &shape, space),
-                _ => spread::<I>(args, &shape, space),
+                2 => weight::weight::<I>(args, &plan, space),
+                _ => spread::<I>(args, &plan, space),
             }
             <I as super::micro::Isa>::finish();
         }
@@ -108,19 +89,18 @@ unsafe fn face<I: Isa>(args: &ConvArgs) {
 }
 
 /// The out face and the input face: from channels of a source, through taps, to channels of a result.
-unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
+unsafe fn spread<I: Isa>(args: &ConvArgs, plan: &Plan, space: &mut Space) {
     let transposed = args.face == 1;
+    let Plan { shape, grid, .. } = plan;
     let (sources, results) =
         if transposed { (shape.group_out, shape.group_in) } else { (shape.group_in, shape.group_out) };
-    let grid = if transposed { Grid::of_input(shape) } else { Grid::of_out(shape) };
-    plan(shape, &grid, transposed, sources, space);
-    let grouped = pack::<I>(args, shape, transposed, sources, results, space);
+    let grouped = pack::<I>(args, plan, (sources, results), &mut space.weights);
     let (from, to) = if transposed { (shape.out_len(), shape.n_len()) } else { (shape.n_len(), shape.out_len()) };
     // Behind the last place a whole tile may be read and computed that nobody wants.
     let overrun = 3 * LANES + grid.reach;
     space.grid.clear();
     space.grid.resize(sources * grid.channel + overrun, 0.0);
-    let width = space.classes.iter().map(|class| class.places).max().unwrap_or(0) + 3 * LANES;
+    let width = plan.classes.iter().map(|class| class.places).max().unwrap_or(0) + 3 * LANES;
     if space.results.len() < I::CHANNELS * width {
         space.results.resize(I::CHANNELS * width, 0.0);
     }
@@ -131,13 +111,13 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
                 // SAFETY: the channel lies in the operand, and the grid has room for it.
                 unsafe {
                     let target = space.grid.as_mut_ptr().add(channel * grid.channel);
-                    I::copy(&space.runs_in, args.a.add(place * from), target);
+                    I::copy(&plan.runs_in, args.a.add(place * from), target);
                 }
             }
             let mut weights = group * grouped;
-            for class in &space.classes {
-                let taps = &space.taps[class.taps.clone()];
-                let runs = &space.runs_out[class.runs_out.clone()];
+            for class in &plan.classes {
+                let taps = &plan.taps[class.taps.clone()];
+                let runs = &plan.runs_out[class.runs_out.clone()];
                 for first in (0..results).step_by(I::CHANNELS) {
                     let rows = I::CHANNELS.min(results - first);
                     // SAFETY: taps stay inside the grid and its overrun; a row of results has room for whole tiles.
@@ -185,66 +165,22 @@ unsafe fn tile_row<I: Isa>(row: Taps<'_>, rows: usize, places: usize, each: usiz
     }
 }
 
-/// Taps and runs of every class of results.
-fn plan(shape: &Shape, grid: &Grid, transposed: bool, sources: usize, space: &mut Space) {
-    space.taps.clear();
-    space.places.clear();
-    space.runs_in.clear();
-    space.runs_out.clear();
-    space.classes.clear();
-    grid.runs_in(shape, transposed, &mut space.runs_in);
-    for residues in 0..if transposed { grid.phases } else { 1 } {
-        let (first_tap, first_run) = (space.taps.len(), space.runs_out.len());
-        for element in 0..shape.k_len() {
-            let distance =
-                if transposed { grid.tap_back(shape, residues, element) } else { Some(grid.tap(shape, element)) };
-            if let Some(distance) = distance {
-                space.taps.push(distance);
-                space.places.push(element);
-            }
-        }
-        // The taps of the first channel again for each of the others.
-        let one = first_tap..space.taps.len();
-        for (channel, tap) in (1..sources).flat_map(|channel| one.clone().map(move |tap| (channel, tap))) {
-            let (distance, element) = (space.taps[tap], space.places[tap]);
-            space.taps.push((channel * grid.channel) as isize + distance);
-            let weights = if transposed { shape.group_in * shape.k_len() } else { shape.k_len() };
-            space.places.push(channel * weights + element);
-        }
-        let (first, places) = if transposed {
-            grid.results_back(shape, residues, &mut space.runs_out)
-        } else {
-            grid.results(shape, &mut space.runs_out)
-        };
-        if places > 0 {
-            let (taps, runs_out) = (first_tap..space.taps.len(), first_run..space.runs_out.len());
-            space.classes.push(Class { taps, first, places, runs_out });
-        }
-    }
-}
-
 /// Weights in the order in which tiles read them: by group, class, tile, tap, row. Gives the number of a group's.
 #[allow(clippy::needless_range_loop)]
-fn pack<I: Isa>(
-    args: &ConvArgs,
-    shape: &Shape,
-    transposed: bool,
-    sources: usize,
-    results: usize,
-    space: &mut Space,
-) -> usize {
+fn pack<I: Isa>(args: &ConvArgs, plan: &Plan, (sources, results): (usize, usize), weights: &mut Vec<f32>) -> usize {
+    let shape = &plan.shape;
     // From one result to the next, and from one group to the next.
-    let row = if transposed { shape.k_len() } else { shape.group_in * shape.k_len() };
+    let row = if args.face == 1 { shape.k_len() } else { shape.group_in * shape.k_len() };
     let group_len = sources * results * shape.k_len();
-    let grouped = space.classes.iter().map(|class| class.taps.len() * results).sum();
-    space.weights.resize(shape.groups * grouped, 0.0);
+    let grouped = plan.classes.iter().map(|class| class.taps.len() * results).sum();
+    weights.resize(shape.groups * grouped, 0.0);
     let mut packed = 0;
     for group in 0..shape.groups {
-        for class in &space.classes {
-            let places = &space.places[class.taps.clone()];
+        for class in &plan.classes {
+            let places = &plan.places[class.taps.clone()];
             for first in (0..results).step_by(I::CHANNELS) {
                 let rows = I::CHANNELS.min(results - first);
-                let target = &mut space.weights[packed..packed + rows * places.len()];
+                let target = &mut weights[packed..packed + rows * places.len()];
                 packed += target.len();
                 for (tap, place) in places.iter().enumerate() {
                     let place = group * group_len + first * row + place;

@@ -5,18 +5,19 @@
 //! whatever the width of a vector.
 
 use super::Space;
-use super::grid::{Grid, LANES, Run, Shape, block};
+use super::grid::LANES;
+use super::plan::Plan;
 use super::tile::{Isa, Pairs};
 use crate::kernels::abi::ConvArgs;
 
 /// Most sums of a tile.
 const SUMS: usize = 32;
 
-pub(super) unsafe fn weight<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut Space) {
-    let grid = Grid::of_out(shape);
-    let images = block(args);
+pub(super) unsafe fn weight<I: Isa>(args: &ConvArgs, plan: &Plan, space: &mut Space) {
+    let Plan { shape, grid, images, .. } = plan;
+    let images = *images;
     let length = (images * grid.plane).next_multiple_of(LANES);
-    let places = plan(shape, &grid, images, space);
+    let places = plan.classes.first().map_or(0, |class| class.places);
     space.grid.clear();
     // In the grid of a weight face the images of a plane stand in a row, so a step to the next image is a step like others.
     space.grid.resize(shape.group_in * grid.phases * images * grid.plane + length + grid.reach + LANES, 0.0);
@@ -33,22 +34,22 @@ pub(super) unsafe fn weight<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut 
             space.other.fill(0.0);
         }
         for group in lo / shape.group_out..hi.div_ceil(shape.group_out) {
-            let whole = (args, shape);
+            let whole = (args, plan);
             // SAFETY: images and channels of x.
-            unsafe { copy_x::<I>(whole, &grid, images, (first_image, some), group, space) };
+            unsafe { copy_x::<I>(whole, (first_image, some), group, space) };
             let from = lo.max(group * shape.group_out);
             let to = hi.min((group + 1) * shape.group_out);
             for first in (from..to).step_by(I::RESULTS) {
                 let rows = I::RESULTS.min(to - first);
                 // SAFETY: images and channels of y.
-                unsafe { copy_y::<I>(whole, &grid, length, (first_image, some), first..first + rows, space) };
-                for tap in (0..space.taps.len()).step_by(I::TAPS) {
-                    let taps = I::TAPS.min(space.taps.len() - tap);
+                unsafe { copy_y::<I>(whole, length, (first_image, some), first..first + rows, space) };
+                for tap in (0..plan.taps.len()).step_by(I::TAPS) {
+                    let taps = I::TAPS.min(plan.taps.len() - tap);
                     // SAFETY: taps stay in the grid, rows in `other`, and the sums have room for the largest tile.
                     unsafe {
                         let pairs = Pairs {
                             x: space.grid.as_ptr(),
-                            taps: &space.taps[tap..tap + taps],
+                            taps: &plan.taps[tap..tap + taps],
                             y: space.other.as_ptr(),
                             row: length,
                             length: positions,
@@ -61,7 +62,7 @@ pub(super) unsafe fn weight<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut 
                         let sum = joined[row * taps + tap_at];
                         // SAFETY: an element of the weights of this call's channels.
                         unsafe {
-                            let target = args.c.add((first + row) * space.taps.len() + tap + tap_at);
+                            let target = args.c.add((first + row) * plan.taps.len() + tap + tap_at);
                             *target = if first_image == 0 { sum } else { *target + sum };
                         }
                     }
@@ -71,39 +72,13 @@ pub(super) unsafe fn weight<I: Isa>(args: &ConvArgs, shape: &Shape, space: &mut 
     }
 }
 
-/// Taps in the order of the weights' elements; runs of a channel of x, and of y. Gives the places of an image's y.
-fn plan(shape: &Shape, grid: &Grid, images: usize, space: &mut Space) -> usize {
-    space.taps.clear();
-    space.runs_in.clear();
-    space.runs_out.clear();
-    grid.runs_in(shape, false, &mut space.runs_in);
-    for run in &mut space.runs_in {
-        // Between the planes of two residues lie those of all images.
-        run.to += run.to / grid.plane * (images - 1) * grid.plane;
-    }
-    let (_, places) = grid.results(shape, &mut space.runs_out);
-    for run in &mut space.runs_out {
-        // Copied in, a run of results goes the other way.
-        *run = Run { from: run.to, to: run.from, count: run.count, from_step: run.to_step, to_step: run.from_step };
-    }
-    for channel in 0..shape.group_in {
-        for element in 0..shape.k_len() {
-            let tap = grid.tap(shape, element) as usize;
-            let (phase, distance) = (tap / grid.plane, tap % grid.plane);
-            space.taps.push((((channel * grid.phases + phase) * images) * grid.plane + distance) as isize);
-        }
-    }
-    places
-}
-
 unsafe fn copy_x<I: Isa>(
-    (args, shape): (&ConvArgs, &Shape),
-    grid: &Grid,
-    images: usize,
+    (args, plan): (&ConvArgs, &Plan),
     (first, some): (usize, usize),
     group: usize,
     space: &mut Space,
 ) {
+    let Plan { shape, grid, images, .. } = plan;
     let len = shape.n_len();
     for channel in 0..shape.group_in {
         for image in 0..some {
@@ -111,20 +86,20 @@ unsafe fn copy_x<I: Isa>(
             // SAFETY: the channel lies in x, and the grid has room for it.
             unsafe {
                 let target = space.grid.as_mut_ptr().add((channel * grid.phases * images + image) * grid.plane);
-                I::copy(&space.runs_in, args.a.add(place * len), target);
+                I::copy(&plan.runs_in, args.a.add(place * len), target);
             }
         }
     }
 }
 
 unsafe fn copy_y<I: Isa>(
-    (args, shape): (&ConvArgs, &Shape),
-    grid: &Grid,
+    (args, plan): (&ConvArgs, &Plan),
     length: usize,
     (first, some): (usize, usize),
     channels: std::ops::Range<usize>,
     space: &mut Space,
 ) {
+    let Plan { shape, grid, .. } = plan;
     let len = shape.out_len();
     let all = shape.groups * shape.group_out;
     for (row, channel) in channels.enumerate() {
@@ -133,7 +108,7 @@ unsafe fn copy_y<I: Isa>(
             // SAFETY: the channel lies in y, and its row has room for it.
             unsafe {
                 let target = space.other.as_mut_ptr().add(row * length + image * grid.plane);
-                I::copy(&space.runs_out, args.b.add(place * len), target);
+                I::copy(&plan.runs_out, args.b.add(place * len), target);
             }
         }
     }

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::ir::{Graph, Op, ValueId};
+use crate::ir::{Face, Graph, Op, ValueId};
 use crate::loops::ir::{Affine, VarId};
 
 use super::domain::{Domain, Level, Style};
@@ -20,7 +20,7 @@ use super::reads::{reads_of_root, sources};
 pub(super) enum Kind {
     /// A loop nest.
     Loops,
-    /// A wide product, then a nest over its result.
+    /// A wide product or a convolution, then a nest over its result.
     Product(ValueId),
     /// A kernel of its own that takes no other members.
     Own,
@@ -125,6 +125,7 @@ impl Groups {
         let at = self.groups.len();
         let kind = match fates.class[root.index()] {
             Class::Product => Kind::Product(root),
+            Class::Own if takes_maps(graph, root) => Kind::Product(root),
             Class::Own => Kind::Own,
             Class::Memory | Class::Made | Class::View | Class::Map | Class::Reduce => Kind::Loops,
         };
@@ -218,7 +219,12 @@ impl Group {
             (Kind::Product(_), Kind::Loops) | (Kind::Loops, Kind::Product(_)) => !sibling,
             (Kind::Product(_), Kind::Product(_)) | (Kind::Own, _) | (_, Kind::Own) => false,
         };
+        // Rows of a convolution are pictures: nothing is reduced along one.
+        let pictures = |group: &Group| matches!(group.kind, Kind::Product(_)) && group.domain.style == Style::Map;
         let domain = self.domain.join(&other.domain).filter(|_| allowed)?;
+        if (pictures(self) || pictures(other)) && domain.style != Style::Map {
+            return None;
+        }
         let map_size =
             [self, other].iter().filter(|group| group.domain.style == Style::Map).map(|group| group.domain.len()).max();
         let loses_panels =
@@ -241,6 +247,12 @@ impl Group {
         let members = &self.members;
         self.sources.retain(|source| !members.contains(source));
     }
+}
+
+/// Whether a value is a convolution that works image by image, so that maps of its result can follow in the same panel.
+fn takes_maps(graph: &Graph, root: ValueId) -> bool {
+    let node = graph.node(root);
+    matches!(node.op, Op::Conv { face: Face::Out | Face::Input, .. }) && node.ty.shape[0] > 1
 }
 
 /// The symbolic loop variables of a domain.

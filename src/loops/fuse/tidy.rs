@@ -22,6 +22,8 @@ const PANEL: f64 = 4_000.0;
 const WHOLE: f64 = 8_000.0;
 /// Most panels of a convolution by images.
 const IMAGE_PANELS: u64 = 8;
+/// Bytes of a convolution's results that are still in a core's cache when its maps run.
+const NEAR: u64 = 512 * 1024;
 /// Most panels of a convolution by channels: each lays out all images.
 const CHANNEL_PANELS: u64 = 4;
 /// Channels that make the work outweigh the laying out.
@@ -34,10 +36,11 @@ pub(super) fn tidy(kernel: &mut Kernel, fma: bool, alone: bool) {
     let mut body = std::mem::take(&mut kernel.body);
     let rows = body.iter().find_map(|stmt| match stmt {
         Stmt::Gemm(Gemm { m: Range::Count(rows), .. }) => Some(*rows),
+        Stmt::Conv(conv) => Some(conv.extent()),
         _ => None,
     });
     match rows {
-        // The rows of a product stay a loop of their own: product and epilogue share panels.
+        // The rows of a product, or images, stay a loop of their own: product and epilogue share panels.
         Some(rows) => body.iter_mut().for_each(|stmt| join_rows(stmt, rows)),
         None => body.iter_mut().for_each(join_loops),
     }
@@ -328,6 +331,8 @@ fn cut_panels(kernel: &mut Kernel) {
     let columns = kernel.body.iter().find_map(|stmt| if let Stmt::Gemm(gemm) = stmt { Some(gemm.n) } else { None });
     let most = kernel.body.iter().find_map(|stmt| match stmt {
         Stmt::Conv(conv) if conv.face == Face::Weight => Some((conv.extent() / CHANNELS).clamp(2, CHANNEL_PANELS)),
+        // What maps read of the result should still be near.
+        Stmt::Conv(conv) if kernel.body.len() > 1 => Some((4 * conv.operand_lengths()[2] / NEAR).max(IMAGE_PANELS)),
         Stmt::Conv(_) => Some(IMAGE_PANELS),
         _ => None,
     });

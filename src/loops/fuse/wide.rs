@@ -15,9 +15,13 @@ use super::product::{Axes, pair, split_run};
 use super::view::{joined, row_major};
 
 impl Emitter<'_> {
-    /// A wide product, then the other members row by row.
+    /// A wide product, then the other members row by row; or a convolution, then maps of its result.
     pub fn product(&mut self, group: &Group, product: NodeId) -> Result<(), String> {
         let node = &self.graph.nodes[product.index()];
+        if let Op::Conv { .. } = node.op {
+            self.own(product)?;
+            return if group.members.len() > 1 { self.nest(group, Some(product)) } else { Ok(()) };
+        }
         let axes = Axes::of(self.graph, node).ok_or("a product without axes")?;
         let mut index = Vec::new();
         let mut opened = 0;
