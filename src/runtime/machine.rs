@@ -17,7 +17,7 @@ use super::pool::Pool;
 use crate::ir::DType;
 use crate::kernels;
 use crate::kernels::abi::{Ctx, KernelFn, PACK_BYTES, SCRATCH_BYTES};
-use crate::loops::ir::{Arg, Buffer, BufferId, Kernel, Mode, Place, Program};
+use crate::loops::ir::{Arg, Buffer, BufferId, Kernel, Mode, Place, Program, Stmt};
 
 /// Estimated nanoseconds from which a run is spread over threads.
 const WORTH_SPREADING: u64 = 8_000;
@@ -53,8 +53,10 @@ struct Item {
     pointers: *const *mut u8,
     extent: u64,
     by: u64,
-    /// Chunks to spread, or 0 for one call.
+    /// Chunks to spread, or 0 for one thread.
     chunks: usize,
+    /// Iterations of a call by one thread.
+    alone: u64,
 }
 
 /// Items that are repeated.
@@ -297,8 +299,16 @@ impl Machine {
     #[inline]
     fn run_item(&self, item: &Item) {
         if item.chunks == 0 {
-            // SAFETY: by the contract of `new` the function belongs to these pointers; the context is thread 0's.
-            unsafe { (item.function)(item.pointers, self.contexts.as_ptr(), 0, item.extent) }
+            let mut lo = 0;
+            loop {
+                let hi = (lo + item.alone).min(item.extent);
+                // SAFETY: by the contract of `new` the function belongs to these pointers; the context is thread 0's.
+                unsafe { (item.function)(item.pointers, self.contexts.as_ptr(), lo, hi) }
+                lo = hi;
+                if lo >= item.extent {
+                    break;
+                }
+            }
         } else {
             let region = Region { item, contexts: self.contexts.as_ptr() };
             self.pool.run(item.chunks, &|chunk, thread| region.run(chunk, thread));
@@ -317,6 +327,7 @@ impl Machine {
                 extent,
                 by,
                 chunks: chunks(kernel, self.pool.threads()),
+                alone: if keeps_near(kernel) { by } else { extent },
             });
             // SAFETY: the table has one pointer for each argument of each run, in order.
             pointers = unsafe { pointers.add(run.args.len()) };
@@ -399,6 +410,11 @@ fn chunks(kernel: &Kernel, threads: usize) -> usize {
     let Some(par) = kernel.par else { return 0 };
     let chunks = par.extent.div_ceil(par.by.max(1)) as usize;
     if threads < 2 || chunks < 2 || par.by == 0 || kernel.cost.nanoseconds() < WORTH_SPREADING { 0 } else { chunks }
+}
+
+/// Whether one thread does better in chunks too: what a convolution wrote is read again while it is still near.
+fn keeps_near(kernel: &Kernel) -> bool {
+    kernel.par.is_some() && kernel.body.len() > 1 && kernel.body.iter().any(|stmt| matches!(stmt, Stmt::Conv(_)))
 }
 
 /// A context for each thread, the memory they point to, and the fault flag.

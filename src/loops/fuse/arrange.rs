@@ -7,6 +7,7 @@
 //! read by columns is transposed once before the loop; and a concatenation of
 //! many parts becomes one of concatenations of a few, so that no kernel is long.
 //! And windows that lie side by side are added back by joining two axes.
+//! Long sums become sums of sums ([`super::sums`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::ir::{Graph, Node, Op, Origin, Owner, Scan, Slot, SlotId, Type, ValueId, Window};
 
 use super::product::{Axes, Form};
+use super::sums;
 
 /// Most parts that one kernel joins: each is a nest of up to ten statements.
 const PARTS: usize = 16;
@@ -22,8 +24,9 @@ const PARTS: usize = 16;
 pub(super) fn arrange(graph: &Graph) -> Graph {
     let mut arranger =
         Arranger { from: graph, to: Graph { nodes: Vec::new(), ..graph.clone() }, scans: HashMap::new() };
+    let spread = sums::spread(graph);
     let mut ids: Vec<ValueId> = Vec::with_capacity(graph.nodes.len());
-    for node in &graph.nodes {
+    for (at, node) in graph.nodes.iter().enumerate() {
         let operands = node.operands.iter().map(|operand| ids[operand.index()]).collect();
         let moved = Node { operands, ..node.clone() };
         ids.push(match node.op {
@@ -32,6 +35,7 @@ pub(super) fn arrange(graph: &Graph) -> Graph {
             Op::Fold { window, .. } if parts(&window) => {
                 arranger.push(Node { op: Op::Reshape { shape: node.ty.shape.clone() }, ..moved })
             }
+            Op::Sum { .. } | Op::MaxOf { .. } => arranger.reduction(moved, spread[at]),
             _ => arranger.product(node, moved),
         });
     }
@@ -48,15 +52,15 @@ fn parts(window: &Window) -> bool {
 /// A scan, by its address, and its operands.
 type Asked = (*const Scan, Vec<ValueId>);
 
-struct Arranger<'a> {
+pub(super) struct Arranger<'a> {
     from: &'a Graph,
-    to: Graph,
+    pub to: Graph,
     /// Scans by address and operands, so that siblings stay siblings: what they became, with all their operands.
     scans: HashMap<Asked, (Arc<Scan>, Vec<ValueId>)>,
 }
 
 impl Arranger<'_> {
-    fn push(&mut self, node: Node) -> ValueId {
+    pub fn push(&mut self, node: Node) -> ValueId {
         self.to.nodes.push(node);
         ValueId(self.to.nodes.len() as u32 - 1)
     }

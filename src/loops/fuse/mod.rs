@@ -22,6 +22,7 @@ mod product;
 mod reads;
 mod scope;
 mod steps;
+mod sums;
 mod tidy;
 mod tile;
 mod turns;
