@@ -189,7 +189,7 @@ impl Emitter<'_, '_> {
     }
 
     /// Four lanes out of two vectors.
-    fn shuffled(&mut self, dtype: DType, a: Value, b: Value, lanes: Lanes) -> Value {
+    pub(super) fn shuffled(&mut self, dtype: DType, a: Value, b: Value, lanes: Lanes) -> Value {
         let bytes: Vec<u8> = lanes.iter().flat_map(|lane| (0..4).map(move |byte| 4 * lane + byte)).collect();
         let mask = self.builder.func.dfg.immediates.push(ConstantData::from(bytes));
         let (a, b) = (self.bits(types::I8X16, a), self.bits(types::I8X16, b));

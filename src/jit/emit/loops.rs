@@ -55,26 +55,44 @@ impl<'k> Emitter<'k, '_> {
     }
 
     fn seq_unrolled(&mut self, looped: &'k Loop, count: u64, ordinal: u32) -> Result<(), JitError> {
-        let mut accumulators = self.chain_start(looped)?;
+        let mut accumulators = self.chain_start(looped, false)?;
         for turn in 0..count {
             self.bind(looped.var, Bound { value: None, plus: turn as i64 });
             self.statements(&looped.body, ordinal + 1)?;
-            accumulators = self.chain_step(looped, &accumulators);
+            let first = if turn == 0 { self.chain_first(looped) } else { None };
+            accumulators = first.unwrap_or_else(|| self.chain_step(looped, false, &accumulators));
         }
-        self.chain_finish(looped, &accumulators);
+        self.chain_finish(looped, false, &accumulators);
         Ok(())
     }
 
     fn seq_dynamic(&mut self, looped: &'k Loop, span: Span, ordinal: u32) -> Result<(), JitError> {
-        let start = self.chain_start(looped)?;
-        let accumulators = self.repeat(span, &start, |emitter, var, carried| {
+        let start = self.chain_start(looped, true)?;
+        let together = self.turns_together(looped, span);
+        let accumulators = self.repeat(Span { step: together, ..span }, &start, |emitter, var, carried| {
+            let mut accumulators = carried.to_vec();
             emitter.bind(looped.var, Bound { value: Some(var), plus: 0 });
             emitter.bind_addresses(looped.var, &looped.body);
-            emitter.statements(&looped.body, ordinal + 1)?;
-            Ok(emitter.chain_step(looped, carried))
+            for turn in 0..together {
+                emitter.bind(looped.var, Bound { value: Some(var), plus: turn });
+                emitter.statements(&looped.body, ordinal + 1)?;
+                accumulators = emitter.chain_step(looped, true, &accumulators);
+            }
+            Ok(accumulators)
         })?;
-        self.chain_finish(looped, &accumulators);
+        self.chain_finish(looped, true, &accumulators);
         Ok(())
+    }
+
+    /// Turns of a chain along lanes that are one turn of its loop: so accumulators need not be moved each time.
+    fn turns_together(&self, looped: &Loop, span: Span) -> i64 {
+        let (Some(strip), Range::Count(count)) = (self.strip, looped.range) else { return 1 };
+        let small = |turns: u64| {
+            let size = walk::unrolled_size(&looped.body).map(|size| size * turns * strip.vectors as u64);
+            count.is_multiple_of(turns) && size.is_some_and(|size| size <= UNROLLED_STATEMENTS)
+        };
+        let plain = span.step == 1 && !looped.reduces.is_empty() && !walk::has_loop(&looped.body);
+        if !plain { 1 } else { [4, 2].into_iter().find(|turns| small(*turns)).map_or(1, |turns| turns as i64) }
     }
 
     /// A `vec` loop of constant length, cut where guards along it begin and end to hold.

@@ -5,9 +5,13 @@
 //! A chain has one scalar, or one vector for each vector of the enclosing
 //! strip. A tree of L lanes has L/4 vectors; the vector of elements starting at
 //! `4·v` (counted from a multiple of L) goes to accumulator `v mod L/4`.
+//!
+//! A long maximum of f32 in vectors takes an instruction that forgets a NaN;
+//! whether there was one is accumulated beside it, and brought in at the end:
+//! marks follow the accumulators, as many for a chain, one for a tree.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 
 use super::scalar::Shape;
 use super::{Emitter, LANES, Operand};
@@ -16,8 +20,8 @@ use crate::jit::JitError;
 use crate::loops::ir::{Combine, Loop, Order, Reduce, ValueId};
 
 impl Emitter<'_, '_> {
-    /// Identities of all chains of a `seq` loop.
-    pub(super) fn chain_start(&mut self, looped: &Loop) -> Result<Vec<Value>, JitError> {
+    /// Identities of all chains of a `seq` loop; long ones with marks.
+    pub(super) fn chain_start(&mut self, looped: &Loop, long: bool) -> Result<Vec<Value>, JitError> {
         let mut accumulators = Vec::new();
         for reduce in &looped.reduces {
             if reduce.order != Order::Chain {
@@ -27,34 +31,72 @@ impl Emitter<'_, '_> {
             for _ in 0..count {
                 accumulators.push(self.identity(reduce, shape));
             }
+            if long && self.is_marked(reduce, shape) {
+                accumulators.extend((0..count).map(|_| self.vector_constant(DType::I32, 0)));
+            }
         }
         Ok(accumulators)
     }
 
+    /// What the chains hold after the first turn, if that is just what they take in: maxima.
+    pub(super) fn chain_first(&mut self, looped: &Loop) -> Option<Vec<Value>> {
+        if !looped.reduces.iter().all(|reduce| matches!(reduce.combine, Combine::Max(_))) {
+            return None;
+        }
+        let (shape, count) = self.chain_shape();
+        let mut first = Vec::new();
+        for reduce in &looped.reduces {
+            for value in reduce.combine.operands() {
+                match shape {
+                    Shape::Scalar => first.push(self.scalar(value)),
+                    Shape::Vector => first.extend((0..count).map(|number| self.vector(value, number))),
+                }
+            }
+        }
+        Some(first)
+    }
+
     /// What the chains hold after one more turn.
-    pub(super) fn chain_step(&mut self, looped: &Loop, accumulators: &[Value]) -> Vec<Value> {
+    pub(super) fn chain_step(&mut self, looped: &Loop, long: bool, accumulators: &[Value]) -> Vec<Value> {
         let (shape, count) = self.chain_shape();
         let mut next = Vec::with_capacity(accumulators.len());
-        for (number, accumulator) in accumulators.iter().enumerate() {
-            let reduce = &looped.reduces[number / count];
-            let step = match shape {
-                Shape::Scalar => self.combine(reduce, shape, *accumulator, |emitter, value| emitter.scalar(value)),
-                Shape::Vector => {
-                    self.combine(reduce, shape, *accumulator, |emitter, value| emitter.vector(value, number % count))
-                }
-            };
-            next.push(step);
+        for reduce in &looped.reduces {
+            if long && self.is_marked(reduce, shape) {
+                let before = &accumulators[next.len()..next.len() + 2 * count];
+                let values: Vec<Value> = (0..count).map(|number| self.operand_vector(reduce, number)).collect();
+                next.extend((0..count).map(|at| self.larger(before[at], values[at])));
+                next.extend((0..count).map(|at| self.marked(before[count + at], values[at], values[at])));
+                continue;
+            }
+            for number in 0..count {
+                let before = accumulators[next.len()];
+                next.push(match shape {
+                    Shape::Scalar => self.combine(reduce, shape, before, |emitter, value| emitter.scalar(value)),
+                    Shape::Vector => {
+                        self.combine(reduce, shape, before, |emitter, value| emitter.vector(value, number))
+                    }
+                });
+            }
         }
         next
     }
 
     /// Defines the results of the chains.
-    pub(super) fn chain_finish(&mut self, looped: &Loop, accumulators: &[Value]) {
+    pub(super) fn chain_finish(&mut self, looped: &Loop, long: bool, accumulators: &[Value]) {
         let (shape, count) = self.chain_shape();
-        for (reduce, vectors) in looped.reduces.iter().zip(accumulators.chunks(count)) {
+        let mut rest = accumulators;
+        for reduce in &looped.reduces {
+            let mut vectors = rest[..count].to_vec();
+            rest = &rest[count..];
+            if long && self.is_marked(reduce, shape) {
+                for (vector, mark) in vectors.iter_mut().zip(rest) {
+                    *vector = self.unless_marked(*mark, *vector);
+                }
+                rest = &rest[count..];
+            }
             match shape {
                 Shape::Scalar => self.define_uniform(reduce.result, vectors[0]),
-                Shape::Vector => self.define(reduce.result, Operand::Lanes(vectors.to_vec())),
+                Shape::Vector => self.define(reduce.result, Operand::Lanes(vectors)),
             }
         }
     }
@@ -68,6 +110,9 @@ impl Emitter<'_, '_> {
             }
             for _ in 0..tree_vectors(reduce) {
                 accumulators.push(self.identity(reduce, Shape::Vector));
+            }
+            if self.is_marked(reduce, Shape::Vector) {
+                accumulators.push(self.vector_constant(DType::I32, 0));
             }
         }
         Ok(accumulators)
@@ -83,6 +128,19 @@ impl Emitter<'_, '_> {
         let mut start = 0;
         for reduce in &looped.reduces {
             let width = tree_vectors(reduce);
+            if self.is_marked(reduce, Shape::Vector) {
+                let values: Vec<Value> = (0..vectors).map(|number| self.operand_vector(reduce, number)).collect();
+                for (number, value) in values.iter().enumerate() {
+                    let at = start + (first + number) % width;
+                    accumulators[at] = self.larger(accumulators[at], *value);
+                }
+                for pair in values.chunks(2) {
+                    accumulators[start + width] =
+                        self.marked(accumulators[start + width], pair[0], pair[pair.len() - 1]);
+                }
+                start += width + 1;
+                continue;
+            }
             for number in 0..vectors {
                 let at = start + (first + number) % width;
                 accumulators[at] = self
@@ -99,6 +157,11 @@ impl Emitter<'_, '_> {
             let width = tree_vectors(reduce);
             let at = start + (element / LANES) % width;
             let lane = (element % LANES) as u8;
+            if self.is_marked(reduce, Shape::Vector) {
+                self.marked_lane(reduce, &mut accumulators[start..=start + width], at - start, lane);
+                start += width + 1;
+                continue;
+            }
             let before = self.builder.ins().extractlane(accumulators[at], lane);
             let after = self.combine(reduce, Shape::Scalar, before, |emitter, value| emitter.scalar(value));
             accumulators[at] = self.builder.ins().insertlane(accumulators[at], after, lane);
@@ -113,6 +176,12 @@ impl Emitter<'_, '_> {
             let mut width = tree_vectors(reduce);
             let mut lanes = accumulators[start..start + width].to_vec();
             start += width;
+            if self.is_marked(reduce, Shape::Vector) {
+                let result = self.largest(&lanes, accumulators[start]);
+                self.define_uniform(reduce.result, result);
+                start += 1;
+                continue;
+            }
             while width > 1 {
                 width /= 2;
                 for number in 0..width {
@@ -130,6 +199,72 @@ impl Emitter<'_, '_> {
 
     fn chain_shape(&self) -> (Shape, usize) {
         self.strip.map_or((Shape::Scalar, 1), |strip| (Shape::Vector, strip.vectors))
+    }
+
+    /// Whether accumulators have marks.
+    fn is_marked(&self, reduce: &Reduce, shape: Shape) -> bool {
+        let maximum = matches!(reduce.combine, Combine::Max(_));
+        maximum && matches!(shape, Shape::Vector) && self.dtype(reduce.result) == DType::F32
+    }
+
+    /// What a sum or a maximum takes in, for a vector of the strip.
+    fn operand_vector(&mut self, reduce: &Reduce, number: usize) -> Value {
+        match reduce.combine {
+            Combine::Sum(value) | Combine::Max(value) => self.vector(value, number),
+            Combine::Product(..) => unreachable!("products have two operands"),
+        }
+    }
+
+    /// The accumulator where it is larger, else the value, also where one is NaN.
+    fn larger(&mut self, accumulator: Value, value: Value) -> Value {
+        let wins = self.builder.ins().fcmp(FloatCC::LessThan, value, accumulator);
+        let wins = self.bits(types::F32X4, wins);
+        self.builder.ins().bitselect(wins, accumulator, value)
+    }
+
+    /// The mark, set where one of two values is NaN.
+    fn marked(&mut self, mark: Value, a: Value, b: Value) -> Value {
+        let nan = self.builder.ins().fcmp(FloatCC::Unordered, a, b);
+        let nan = self.bits(types::I32X4, nan);
+        self.builder.ins().bor(mark, nan)
+    }
+
+    /// One lane of accumulators with a mark takes in a single element.
+    fn marked_lane(&mut self, reduce: &Reduce, accumulators: &mut [Value], at: usize, lane: u8) {
+        let value = match reduce.combine {
+            Combine::Sum(value) | Combine::Max(value) => self.scalar(value),
+            Combine::Product(..) => unreachable!("products have two operands"),
+        };
+        // The other lanes take in what changes nothing.
+        let none = self.vector_constant(DType::F32, f32::NEG_INFINITY.to_bits());
+        let vector = self.builder.ins().insertlane(none, value, lane);
+        let mark = accumulators.len() - 1;
+        accumulators[at] = self.larger(accumulators[at], vector);
+        accumulators[mark] = self.marked(accumulators[mark], vector, vector);
+    }
+
+    /// The largest of all lanes.
+    fn largest(&mut self, lanes: &[Value], mut mark: Value) -> Value {
+        let mut lanes = lanes.to_vec();
+        while lanes.len() > 1 {
+            let half = lanes.split_off(lanes.len() / 2);
+            lanes = lanes.iter().zip(&half).map(|(a, b)| self.larger(*a, *b)).collect();
+        }
+        let mut largest = lanes[0];
+        for order in [[2, 3, 0, 1], [1, 0, 3, 2]] {
+            let other = self.shuffled(DType::F32, largest, largest, order);
+            largest = self.larger(largest, other);
+            let other = self.shuffled(DType::I32, mark, mark, order);
+            mark = self.builder.ins().bor(mark, other);
+        }
+        let largest = self.unless_marked(mark, largest);
+        self.builder.ins().extractlane(largest, 0)
+    }
+
+    fn unless_marked(&mut self, mark: Value, vector: Value) -> Value {
+        let nan = self.vector_constant(DType::F32, f32::NAN.to_bits());
+        let mark = self.bits(types::F32X4, mark);
+        self.builder.ins().bitselect(mark, nan, vector)
     }
 
     fn identity(&mut self, reduce: &Reduce, shape: Shape) -> Value {

@@ -1,7 +1,9 @@
 //! Questions about kernels that need a walk over statements: who reads what,
 //! how large a body is. In: loops IR; nothing is emitted here.
 
-use crate::loops::ir::{Access, Indirect, Kernel, Loop, LoopKind, ParamId, Range, ScalarOp, Stmt, ValueId, VarId};
+use crate::loops::ir::{
+    Access, Combine, Indirect, Kernel, Loop, LoopKind, ParamId, Range, Reduce, ScalarOp, Stmt, ValueId, VarId,
+};
 
 /// Statements in a statement, itself included: how far the next one's ordinal is.
 pub(super) fn size(statement: &Stmt) -> u32 {
@@ -52,11 +54,12 @@ pub(super) fn turns(statements: &[Stmt], var: VarId) -> Option<u64> {
     })
 }
 
-/// Accumulators of the loops among the statements, at the innermost depth.
+/// Accumulators of the loops among the statements, at the innermost depth; a maximum has marks beside it.
 pub(super) fn chains(statements: &[Stmt]) -> usize {
     let loops =
         statements.iter().filter_map(|statement| if let Stmt::Loop(looped) = statement { Some(looped) } else { None });
-    loops.map(|looped| looped.reduces.len().max(chains(&looped.body))).sum()
+    let accumulators = |reduce: &Reduce| if let Combine::Max(_) = reduce.combine { 2 } else { 1 };
+    loops.map(|looped| looped.reduces.iter().map(accumulators).sum::<usize>().max(chains(&looped.body))).sum()
 }
 
 /// Whether iterations may be done twice: nothing is accumulated, and nothing is read that the loop writes.
