@@ -7,6 +7,7 @@
 mod bounds;
 pub mod compiled;
 mod layouts;
+mod reductions;
 
 use crate::grad::Problem;
 use crate::grad::random::random_problem;

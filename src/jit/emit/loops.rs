@@ -7,6 +7,7 @@
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value, types};
 
+use super::columns::STEP;
 use super::{Bound, Emitter, LANES, Segment, Strip, walk};
 use crate::jit::JitError;
 use crate::loops::ir::{Affine, Loop, LoopKind, Range, VarId};
@@ -117,6 +118,12 @@ impl<'k> Emitter<'k, '_> {
             return Ok(());
         }
         let lanes = LANES as i64;
+        let wide = (to - from) / STEP * STEP;
+        if wide > 0 && self.is_columns(looped) {
+            let span = self.constant_span(from, from + wide, 1);
+            self.columns(looped, span, ordinal)?;
+            return if from + wide == to { Ok(()) } else { self.vec_part(looped, from + wide, to, ordinal) };
+        }
         let vectors = strip_vectors(looped);
         let mut accumulators = self.tree_start(looped)?;
         let groups = self.tree_groups(looped, vectors);
@@ -254,6 +261,10 @@ impl<'k> Emitter<'k, '_> {
             return Err(self.unsupported("a reduction over the panel"));
         }
         let mut start = self.lo;
+        if self.is_columns(looped) {
+            let span = Span { start, end: self.hi, step: 1, runs: false };
+            start = self.columns(looped, span, ordinal)?;
+        }
         for vectors in [strip_vectors(looped), 1] {
             let step = (vectors * LANES) as i64;
             let left = self.builder.ins().isub(self.hi, start);

@@ -13,6 +13,7 @@
 
 mod calls;
 mod clamp;
+mod columns;
 mod combs;
 mod loops;
 mod memory;

@@ -11,10 +11,10 @@
 //! marks follow the accumulators, as many for a chain, one for a tree.
 
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 
 use super::scalar::Shape;
-use super::{Emitter, LANES, Operand};
+use super::{Emitter, LANES, Operand, vector_type};
 use crate::ir::DType;
 use crate::jit::JitError;
 use crate::loops::ir::{Combine, Loop, Order, Reduce, ValueId};
@@ -36,6 +36,16 @@ impl Emitter<'_, '_> {
             }
         }
         Ok(accumulators)
+    }
+
+    /// What the accumulators of long chains along lanes are: one of each for every vector.
+    pub(super) fn chain_types(&self, looped: &Loop) -> Vec<Type> {
+        let mut found = Vec::new();
+        for reduce in &looped.reduces {
+            found.push(vector_type(self.dtype(reduce.result)));
+            found.extend(self.is_marked(reduce, Shape::Vector).then_some(types::I32X4));
+        }
+        found
     }
 
     /// What the chains hold after the first turn, if that is just what they take in: maxima.

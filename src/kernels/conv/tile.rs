@@ -246,10 +246,8 @@ unsafe fn join_512(sums: &[[f32; LANES]], joined: &mut [f32]) {
                 let (low, high) = (_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b));
                 level[at] = _mm512_add_ps(_mm512_castpd_ps(low), _mm512_castpd_ps(high));
             }
-            let (even, odd) = (
-                _mm512_shuffle_ps::<0x88>(level[0], level[1]),
-                _mm512_shuffle_ps::<0xdd>(level[0], level[1]),
-            );
+            let (even, odd) =
+                (_mm512_shuffle_ps::<0x88>(level[0], level[1]), _mm512_shuffle_ps::<0xdd>(level[0], level[1]));
             let mask = (0xffff_u32 >> (LANES - some)) as __mmask16;
             _mm512_mask_storeu_ps(joined.as_mut_ptr().add(first), mask, _mm512_add_ps(even, odd));
         }

@@ -28,6 +28,8 @@ const NEAR: u64 = 512 * 1024;
 const CHANNEL_PANELS: u64 = 4;
 /// Channels that make the work outweigh the laying out.
 const CHANNELS: u64 = 16;
+/// Least columns of a panel.
+const COLUMNS: u64 = 256;
 /// Most panels.
 const PANELS: u64 = 64;
 
@@ -382,8 +384,19 @@ fn common_extent(body: &[Stmt]) -> Option<(u64, u64)> {
         let (extent, step) = match stmt {
             Stmt::Let { .. } => continue,
             Stmt::Store { .. } | Stmt::Sort(_) => return None,
-            Stmt::Loop(Loop { kind, range: Range::Count(count), reduces, .. }) if reduces.is_empty() => {
-                (*count, if *kind == LoopKind::Vec { 64 } else { 1 })
+            Stmt::Loop(Loop { kind, range: Range::Count(count), reduces, body, .. }) if reduces.is_empty() => {
+                // Of long columns, whole stretches of a row.
+                let columns = body.iter().any(|stmt| matches!(stmt, Stmt::Loop(_)));
+                (
+                    *count,
+                    if *kind == LoopKind::Seq {
+                        1
+                    } else if columns && *count > COLUMNS {
+                        COLUMNS
+                    } else {
+                        64
+                    },
+                )
             }
             Stmt::Loop(_) => return None,
             Stmt::Gemm(Gemm { m: Range::Count(count), .. }) => (*count, 6),
