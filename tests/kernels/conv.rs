@@ -116,6 +116,23 @@ fn three_axes_and_cut_edges() {
     });
 }
 
+/// Lines so short that vectors go along channels; the last strip may be half a one, and taps many blocks.
+#[test]
+fn short_lines_and_many_channels() {
+    for n in [4, 5, 7, 10, 12, 14, 16] {
+        check(&Case { images: 2, groups: 1, group_in: 32, group_out: 64, axes: vec![[n, 3, 1, 1, 1, 1]; 2] });
+    }
+    check(&Case { images: 2, groups: 2, group_in: 32, group_out: 32, axes: vec![[14, 3, 2, 1, 1, 1]; 2] });
+    check(&Case {
+        images: 3,
+        groups: 1,
+        group_in: 32,
+        group_out: 32,
+        axes: vec![[5, 2, 1, 2, 1, 1], [7, 3, 1, 1, 1, 1]],
+    });
+    check(&Case { images: 3, groups: 1, group_in: 3, group_out: 32, axes: vec![[14, 1, 1, 1, 0, 0]] });
+}
+
 #[test]
 fn layers_of_nets() {
     let lenet = [([28, 5, 1, 1, 2, 2], 1, 6), ([14, 5, 1, 1, 0, 0], 6, 16)];

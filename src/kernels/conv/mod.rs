@@ -15,6 +15,7 @@
 
 mod grid;
 mod plan;
+mod strip;
 mod tile;
 mod weight;
 
@@ -22,7 +23,8 @@ use std::cell::RefCell;
 
 use super::abi::ConvArgs;
 pub use grid::{LANES, block, pitches};
-use plan::Plan;
+use plan::{Plan, Strips};
+use strip::Strip;
 use tile::{Isa, Taps};
 
 /// Convolution with 512-bit vectors.
@@ -94,15 +96,18 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, plan: &Plan, space: &mut Space) {
     let Plan { shape, grid, .. } = plan;
     let (sources, results) =
         if transposed { (shape.group_out, shape.group_in) } else { (shape.group_in, shape.group_out) };
-    let grouped = pack::<I>(args, plan, (sources, results), &mut space.weights);
+    let strips = plan.strips.as_ref().filter(|_| I::STRIP > 0 && results.is_multiple_of(I::STRIP));
+    let channels = if strips.is_some() { I::STRIP } else { I::CHANNELS };
+    let grouped = pack(args, plan, (sources, results), channels, &mut space.weights);
     let (from, to) = if transposed { (shape.out_len(), shape.n_len()) } else { (shape.n_len(), shape.out_len()) };
     // Behind the last place a whole tile may be read and computed that nobody wants.
     let overrun = 3 * LANES + grid.reach;
     space.grid.clear();
     space.grid.resize(sources * grid.channel + overrun, 0.0);
     let width = plan.classes.iter().map(|class| class.places).max().unwrap_or(0) + 3 * LANES;
-    if space.results.len() < I::CHANNELS * width {
-        space.results.resize(I::CHANNELS * width, 0.0);
+    let room = strips.map_or(I::CHANNELS * width, |strips| 2 * strips.run * strips.starts.len() * I::STRIP);
+    if space.results.len() < room {
+        space.results.resize(room, 0.0);
     }
     for image in args.lo as usize..args.hi as usize {
         for group in 0..shape.groups {
@@ -115,6 +120,21 @@ unsafe fn spread<I: Isa>(args: &ConvArgs, plan: &Plan, space: &mut Space) {
                 }
             }
             let mut weights = group * grouped;
+            if let (Some(strips), [class]) = (strips, &plan.classes[..]) {
+                for first in (0..results).step_by(I::STRIP) {
+                    let place = (image * shape.groups + group) * results + first;
+                    // SAFETY: taps stay inside the grid; the channels lie in the result, and only this call writes them.
+                    unsafe {
+                        let source = space.grid.as_ptr().add(class.first);
+                        let packed = space.weights.as_ptr().add(weights);
+                        let results = space.results.as_mut_ptr();
+                        by_strips::<I>(strips, &plan.taps, (source, packed, results), class.taps.len() / sources);
+                        I::turn(to, results, args.c.add(place * to));
+                    }
+                    weights += I::STRIP * plan.taps.len();
+                }
+                continue;
+            }
             for class in &plan.classes {
                 let taps = &plan.taps[class.taps.clone()];
                 let runs = &plan.runs_out[class.runs_out.clone()];
@@ -165,9 +185,44 @@ unsafe fn tile_row<I: Isa>(row: Taps<'_>, rows: usize, places: usize, each: usiz
     }
 }
 
-/// Weights in the order in which tiles read them: by group, class, tile, tap, row. Gives the number of a group's.
+/// Taps of a block of channels when vectors go along channels: a block's weights and sources are near together.
+const STRIP_TAPS: usize = 144;
+
+/// All places of a tile's channels, in blocks of source channels as in [`tile_row`].
+unsafe fn by_strips<I: Isa>(
+    strips: &Strips,
+    taps: &[isize],
+    (source, weights, results): (*const f32, *const f32, *mut f32),
+    each: usize,
+) {
+    let block = (STRIP_TAPS / each.max(1)).max(1) * each.max(1);
+    for first in (0..taps.len().max(1)).step_by(block) {
+        let taps = &taps[first..taps.len().min(first + block)];
+        for (at, starts) in strips.starts.iter().enumerate() {
+            // SAFETY: the caller's.
+            unsafe {
+                let tile = Strip {
+                    taps,
+                    source: starts.map(|start| source.add(start)),
+                    weights: weights.add(first * I::STRIP),
+                    results: results.add(at * 2 * strips.run * I::STRIP),
+                    continues: first > 0,
+                };
+                I::strip(strips.run, &tile);
+            }
+        }
+    }
+}
+
+/// Weights in the order in which tiles of so many `channels` read them: by group, class, tile, tap, row. Gives the number of a group's.
 #[allow(clippy::needless_range_loop)]
-fn pack<I: Isa>(args: &ConvArgs, plan: &Plan, (sources, results): (usize, usize), weights: &mut Vec<f32>) -> usize {
+fn pack(
+    args: &ConvArgs,
+    plan: &Plan,
+    (sources, results): (usize, usize),
+    channels: usize,
+    weights: &mut Vec<f32>,
+) -> usize {
     let shape = &plan.shape;
     // From one result to the next, and from one group to the next.
     let row = if args.face == 1 { shape.k_len() } else { shape.group_in * shape.k_len() };
@@ -178,8 +233,8 @@ fn pack<I: Isa>(args: &ConvArgs, plan: &Plan, (sources, results): (usize, usize)
     for group in 0..shape.groups {
         for class in &plan.classes {
             let places = &plan.places[class.taps.clone()];
-            for first in (0..results).step_by(I::CHANNELS) {
-                let rows = I::CHANNELS.min(results - first);
+            for first in (0..results).step_by(channels) {
+                let rows = channels.min(results - first);
                 let target = &mut weights[packed..packed + rows * places.len()];
                 packed += target.len();
                 for (tap, place) in places.iter().enumerate() {

@@ -27,6 +27,38 @@ pub(super) struct Plan {
     pub runs_out: Vec<Run>,
     /// Classes of results; one for the weight face.
     pub classes: Vec<Class>,
+    /// For results of short lines.
+    pub strips: Option<Strips>,
+}
+
+/// The results in order, cut into runs of neighbours; a vector along short lines would hold much that is none.
+pub(super) struct Strips {
+    /// Results of a run.
+    pub run: usize,
+    /// Where the two runs of each strip begin, from the first result; the last strip may be twice the same.
+    pub starts: Vec<[usize; 2]>,
+}
+
+impl Strips {
+    /// Longest line.
+    const LINE: usize = 16;
+    /// Results of a run.
+    const RUN: std::ops::RangeInclusive<usize> = 4..=7;
+
+    /// Of all results, if they are one row of lines.
+    fn of(runs: &[Run]) -> Option<Strips> {
+        let line = runs.first()?.count;
+        let mut numbered = runs.iter().enumerate();
+        let plain = |(at, run): (usize, &Run)| (run.count, run.to, run.to_step) == (line, at * line, 1);
+        let run = Strips::RUN.rev().find(|run| line.is_multiple_of(*run))?;
+        if line > Strips::LINE || !numbered.all(plain) {
+            return None;
+        }
+        let starts: Vec<usize> =
+            runs.iter().flat_map(|found| (0..line).step_by(run).map(|at| found.from + at)).collect();
+        let pair = |pair: &[usize]| [pair[0], pair[pair.len() - 1]];
+        Some(Strips { run, starts: starts.chunks(2).map(pair).collect() })
+    }
 }
 
 /// Results with the same residues, hence the same taps.
@@ -78,6 +110,7 @@ impl Plan {
             runs_in: Vec::new(),
             runs_out: Vec::new(),
             classes: Vec::new(),
+            strips: None,
         };
         match args.face {
             2 => plan.weight(),
@@ -118,6 +151,9 @@ impl Plan {
                 let (taps, runs_out) = (first_tap..self.taps.len(), first_run..self.runs_out.len());
                 self.classes.push(Class { taps, first, places, runs_out });
             }
+        }
+        if let [_] = self.classes[..] {
+            self.strips = Strips::of(&self.runs_out);
         }
     }
 

@@ -5,6 +5,7 @@
 //! of tiles and widths of vectors do not show in the bits.
 
 use super::grid::{LANES, Run};
+use super::strip::{self, Strip};
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::micro::{Avx2, Avx512};
 use crate::kernels::micro::{Lanes, Portable};
@@ -48,6 +49,8 @@ pub(super) trait Isa: crate::kernels::micro::Isa {
     const RESULTS: usize;
     /// Its taps.
     const TAPS: usize;
+    /// Channels of a tile of [`Strip`], 0 if there is none.
+    const STRIP: usize;
 
     /// # Safety
     /// The machine has the instructions, and the operands are in bounds.
@@ -56,6 +59,16 @@ pub(super) trait Isa: crate::kernels::micro::Isa {
     /// # Safety
     /// As [`Isa::taps`].
     unsafe fn pairs(rows: usize, taps: usize, tile: &Pairs<'_>);
+
+    /// # Safety
+    /// As [`Isa::taps`].
+    unsafe fn strip(run: usize, tile: &Strip<'_>);
+
+    /// Lays out results of strips, [`Isa::STRIP`] of each place, as one row of places for each channel.
+    ///
+    /// # Safety
+    /// The machine has the instructions, and both arrays have room for all places.
+    unsafe fn turn(places: usize, from: *const f32, to: *mut f32);
 
     /// Copies one channel.
     ///
@@ -261,6 +274,17 @@ impl Isa for Avx512 {
     const VECTORS: usize = 3;
     const RESULTS: usize = 4;
     const TAPS: usize = 6;
+    const STRIP: usize = strip::CHANNELS;
+
+    unsafe fn strip(run: usize, tile: &Strip<'_>) {
+        // SAFETY: the caller's.
+        unsafe { strip::tile_512(run, tile) }
+    }
+
+    unsafe fn turn(places: usize, from: *const f32, to: *mut f32) {
+        // SAFETY: the caller's.
+        unsafe { strip::turn_512(places, from, to) }
+    }
 
     unsafe fn taps(rows: usize, vectors: usize, tile: &Taps<'_>) {
         #[target_feature(enable = "avx512f")]
@@ -304,6 +328,15 @@ impl Isa for Avx2 {
     const VECTORS: usize = 3;
     const RESULTS: usize = 3;
     const TAPS: usize = 4;
+    const STRIP: usize = 0;
+
+    unsafe fn strip(run: usize, _: &Strip<'_>) {
+        unreachable!("no strips of {run}")
+    }
+
+    unsafe fn turn(places: usize, _: *const f32, _: *mut f32) {
+        unreachable!("no strips of {places}")
+    }
 
     unsafe fn taps(rows: usize, vectors: usize, tile: &Taps<'_>) {
         #[target_feature(enable = "avx2,fma")]
@@ -350,6 +383,15 @@ impl Isa for Portable {
     const VECTORS: usize = 2;
     const RESULTS: usize = 2;
     const TAPS: usize = 2;
+    const STRIP: usize = 0;
+
+    unsafe fn strip(run: usize, _: &Strip<'_>) {
+        unreachable!("no strips of {run}")
+    }
+
+    unsafe fn turn(places: usize, _: *const f32, _: *mut f32) {
+        unreachable!("no strips of {places}")
+    }
 
     unsafe fn taps(rows: usize, vectors: usize, tile: &Taps<'_>) {
         unsafe fn body<const R: usize, const V: usize>(tile: &Taps<'_>) {
