@@ -2,6 +2,8 @@
 //!
 //! In comes a size, out goes memory aligned to 64 bytes with [`PADDING`] readable
 //! bytes behind: vector loops over a whole buffer may read (never need) them.
+//! Large memory asks for large pages: a step walks through all of it, and each
+//! small page would be looked up anew.
 
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
@@ -27,15 +29,25 @@ impl Arena {
     /// Memory of `bytes`, all zero.
     pub fn zeroed(bytes: usize) -> Self {
         let layout = Self::layout(bytes);
-        // SAFETY: the layout has at least PADDING bytes.
-        Self::from_raw(unsafe { alloc_zeroed(layout) }, bytes)
+        if bytes < LARGE {
+            // SAFETY: the layout has at least PADDING bytes.
+            return Self::from_raw(unsafe { alloc_zeroed(layout) }, bytes);
+        }
+        let arena = Self::scratch(bytes);
+        // SAFETY: all of it is there, and nobody has it yet.
+        unsafe { arena.start().write_bytes(0, layout.size()) };
+        arena
     }
 
     /// Memory of `bytes` with undefined contents; pages are taken only when touched.
     pub fn scratch(bytes: usize) -> Self {
         let layout = Self::layout(bytes);
         // SAFETY: as above.
-        Self::from_raw(unsafe { alloc(layout) }, bytes)
+        let arena = Self::from_raw(unsafe { alloc(layout) }, bytes);
+        if bytes >= LARGE {
+            large_pages(arena.start(), layout.size());
+        }
+        arena
     }
 
     /// Its first byte, aligned to [`ALIGNMENT`].
@@ -73,9 +85,32 @@ impl Arena {
     }
 
     fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes + PADDING, ALIGNMENT).expect("an arena is smaller than the address space")
+        let alignment = if bytes < LARGE { ALIGNMENT } else { LARGE_PAGE };
+        Layout::from_size_align(bytes + PADDING, alignment).expect("an arena is smaller than the address space")
     }
 }
+
+/// Bytes of a large page.
+const LARGE_PAGE: usize = 2 << 20;
+/// From this size on memory is in large pages.
+const LARGE: usize = 2 * LARGE_PAGE;
+
+/// Asks the system for large pages; if it has none, the memory is as good as any.
+#[cfg(target_os = "linux")]
+fn large_pages(start: *mut u8, bytes: usize) {
+    use std::ffi::{c_int, c_void};
+    const MADV_HUGEPAGE: c_int = 14;
+    // SAFETY: the C library that std itself uses has this function of this type.
+    unsafe extern "C" {
+        fn madvise(start: *mut c_void, bytes: usize, advice: c_int) -> c_int;
+    }
+    // SAFETY: advice about memory that is ours changes nothing in it; whole pages only, since what follows is not ours.
+    unsafe { madvise(start.cast(), bytes / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE) };
+}
+
+/// Elsewhere the system decides.
+#[cfg(not(target_os = "linux"))]
+fn large_pages(_: *mut u8, _: usize) {}
 
 /// Four of them are a NaN as f32, -1 as i32 and true as bool.
 const POISON: u8 = 0xff;
