@@ -7,6 +7,7 @@
 mod bounds;
 pub mod compiled;
 mod layouts;
+mod pictures;
 mod reductions;
 
 use crate::grad::Problem;
