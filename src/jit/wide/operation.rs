@@ -1,0 +1,174 @@
+//! One operation of a body as instructions. In: an operation and the registers
+//! at this place; out: the register of its result. Invariant: an operand that is
+//! used again keeps its register or lies on the stack.
+
+use super::encode::{self, R15, RAX, Rm};
+use super::function::{Copy, Writer};
+use super::registers::Registers;
+use super::{Calc, Combine, Source};
+
+impl Writer<'_> {
+    /// start + factor·(iteration + lane)
+    pub(super) fn index(&mut self, registers: &mut Registers<'_>, to: u32, start: Source, factor: i32, copy: Copy) {
+        let register = registers.take(&mut self.asm);
+        self.asm.address(R15, Rm::Memory { base: RAX, index: None, displacement: copy.displacement });
+        self.asm.shift_general(5, R15, 2);
+        self.asm.multiply(R15, factor);
+        self.asm.splat_general(register, R15);
+        let lanes = std::array::from_fn(|lane| (lane as i32).wrapping_mul(factor).cast_unsigned());
+        self.asm.vector(encode::ADD_INT, register, register, Rm::Words(lanes));
+        let start = registers.place(start);
+        self.asm.vector(encode::ADD_INT, register, register, start);
+        registers.put(Source::Lane(to), register);
+        registers.end_of(&[Source::Lane(to)]);
+    }
+
+    /// One operation; the register of its result.
+    pub(super) fn calc(&mut self, registers: &mut Registers<'_>, calc: Calc, operands: &[Source]) -> u8 {
+        let Some((code, byte)) = calc.instruction() else {
+            return match calc {
+                Calc::Fma => self.fma(registers, [operands[0], operands[1], operands[2]]),
+                Calc::Select => self.select(registers, [operands[0], operands[1], operands[2]]),
+                Calc::Shl(by) => self.shift(registers, 6, operands[0], by),
+                Calc::ShrU(by) => self.shift(registers, 2, operands[0], by),
+                _ => self.shift(registers, 4, operands[0], calc.bits()),
+            };
+        };
+        let (first, last) = match operands {
+            [a] => (0, registers.place(*a)),
+            [a, b] if calc.commutes() && registers.held(*a).is_none() && registers.held(*b).is_some() => {
+                (registers.fetch(*b, &mut self.asm), registers.place(*a))
+            }
+            [a, b, ..] => (registers.fetch(*a, &mut self.asm), registers.place(*b)),
+            [] => (0, Rm::Constant(0)),
+        };
+        registers.end_of(operands);
+        let to = registers.take(&mut self.asm);
+        match byte {
+            Some(byte) => self.asm.vector_with(code, to, first, last, byte),
+            None => self.asm.vector(code, to, first, last),
+        }
+        to
+    }
+
+    fn shift(&mut self, registers: &mut Registers<'_>, kind: u8, from: Source, by: u8) -> u8 {
+        let register = registers.fetch(from, &mut self.asm);
+        registers.end_of(&[from]);
+        let to = registers.take(&mut self.asm);
+        self.asm.shift(kind, to, register, by);
+        to
+    }
+
+    fn select(&mut self, registers: &mut Registers<'_>, [mask, a, b]: [Source; 3]) -> u8 {
+        let mask_register = registers.fetch(mask, &mut self.asm);
+        let otherwise = registers.fetch(b, &mut self.asm);
+        let chosen = registers.place(a);
+        registers.end_of(&[mask, a, b]);
+        let to = registers.take(&mut self.asm);
+        self.asm.vector_with(encode::BLEND, to, otherwise, chosen, mask_register << 4);
+        to
+    }
+
+    /// a·b + c over an operand that is used for the last time, or over a copy of c.
+    fn fma(&mut self, registers: &mut Registers<'_>, [a, b, c]: [Source; 3]) -> u8 {
+        let free =
+            |registers: &Registers<'_>, source: Source| registers.held(source).is_some() && registers.dies(source);
+        let apart = |x: Source, y: Source| x != y;
+        if free(registers, c) && apart(c, a) && apart(c, b) {
+            let to = registers.fetch(c, &mut self.asm);
+            let (first, last) = self.pair(registers, a, b);
+            registers.end_of(&[a, b]);
+            self.asm.vector(encode::FMA231, to, first, last);
+            return to;
+        }
+        for (over, other) in [(a, b), (b, a)] {
+            if free(registers, over) && apart(over, other) && apart(over, c) {
+                let to = registers.fetch(over, &mut self.asm);
+                // over·other + c: one of the two others may lie in memory.
+                if registers.held(other).is_some() {
+                    let first = registers.fetch(other, &mut self.asm);
+                    let last = registers.place(c);
+                    self.asm.vector(encode::FMA213, to, first, last);
+                } else {
+                    let first = registers.fetch(c, &mut self.asm);
+                    let last = registers.place(other);
+                    self.asm.vector(encode::FMA132, to, first, last);
+                }
+                registers.end_of(&[other, c]);
+                return to;
+            }
+        }
+        let from = registers.place(c);
+        let (first, last) = self.pair(registers, a, b);
+        let to = registers.take(&mut self.asm);
+        self.asm.load(to, from);
+        self.asm.vector(encode::FMA231, to, first, last);
+        registers.end_of(&[a, b, c]);
+        to
+    }
+
+    /// Two factors, the second of which may lie in memory.
+    fn pair(&mut self, registers: &mut Registers<'_>, a: Source, b: Source) -> (u8, Rm) {
+        let (a, b) = if registers.held(a).is_some() { (a, b) } else { (b, a) };
+        let first = registers.fetch(a, &mut self.asm);
+        (first, registers.place(b))
+    }
+
+    /// Lanes outside of the mask keep what they have.
+    pub(super) fn accumulate(
+        &mut self,
+        registers: &mut Registers<'_>,
+        combine: Combine,
+        accumulator: u8,
+        mask: Option<u8>,
+    ) {
+        let next = match mask {
+            Some(_) => registers.take(&mut self.asm),
+            None => accumulator,
+        };
+        match combine {
+            Combine::Product(a, b) => {
+                let (first, last) = self.pair(registers, a, b);
+                if next != accumulator {
+                    self.asm.load(next, Rm::Register(accumulator));
+                }
+                self.asm.vector(encode::FMA231, next, first, last);
+            }
+            Combine::Max(value) => {
+                let last = registers.place(value);
+                let nan = registers.take(&mut self.asm);
+                self.larger(next, accumulator, last, nan);
+            }
+            Combine::Sum(value) => {
+                let last = registers.place(value);
+                self.asm.vector(encode::ADD, next, accumulator, last);
+            }
+            Combine::SumInt(value) => {
+                let last = registers.place(value);
+                self.asm.vector(encode::ADD_INT, next, accumulator, last);
+            }
+            Combine::MaxInt(value) => {
+                let last = registers.place(value);
+                self.asm.vector(encode::MAX_INT, next, accumulator, last);
+            }
+        }
+        if let Some(mask) = mask {
+            self.asm.vector_with(encode::BLEND, accumulator, accumulator, Rm::Register(next), mask << 4);
+        }
+    }
+
+    /// The larger of two, of which a NaN in the first wins (one in the second comes through by itself).
+    fn larger(&mut self, to: u8, a: u8, b: Rm, nan: u8) {
+        self.asm.vector_with(encode::COMPARE, nan, a, Rm::Register(a), 3);
+        if to == a {
+            // Where `a` is NaN the maximum takes the other, which is then put back.
+            let kept = nan;
+            self.asm.vector(encode::AND, kept, nan, Rm::Register(a));
+            self.asm.vector(encode::MAX, to, a, b);
+            self.asm.vector(encode::OR, to, to, Rm::Register(kept));
+        } else {
+            self.asm.vector(encode::MAX, to, a, b);
+            self.asm.vector_with(encode::BLEND, to, to, Rm::Register(a), nan << 4);
+        }
+    }
+}
