@@ -1,12 +1,13 @@
 //! Lane loops that go to code of full width. In: a `vec` loop; out: a call of a
 //! function that [`wide`](crate::jit::wide) assembles from its body, or nothing,
 //! where the loop is short or holds what that code does not know: inner loops,
-//! strided, guarded or gathered elements, integer division. Invariant: what is
-//! the same for all lanes is computed here, once, before the call.
+//! strided or gathered elements, guards that vary. Invariant: what is the same
+//! for all lanes is computed here, once, before the call.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
     AbiParam, ExtFuncData, ExternalName, InstBuilder, MemFlagsData, Signature, UserExternalName, Value, types,
 };
@@ -46,6 +47,8 @@ struct Widener<'k> {
     bases: Vec<&'k Access>,
     /// What is computed before the call.
     before: Vec<(ValueId, &'k ScalarOp)>,
+    /// Where some divisor is zero.
+    zero: Option<Source>,
     /// Operations on elements.
     work: u64,
 }
@@ -90,6 +93,13 @@ impl<'k> Emitter<'k, '_> {
             let (ty, at) = (scalar_type(self.dtype(reduce.result)), 8 * body.result(number) as i32);
             let scalar = self.builder.ins().load(ty, MemFlagsData::trusted(), block, at);
             self.define_uniform(reduce.result, scalar);
+        }
+        // A tree behind those of the loop says whether something was divided by zero.
+        for number in looped.reduces.len()..body.trees.len() {
+            let at = 8 * body.result(number) as i32;
+            let zeros = self.builder.ins().load(types::I32, MemFlagsData::trusted(), block, at);
+            let any = self.builder.ins().icmp_imm_s(IntCC::NotEqual, zeros, 0);
+            self.fault_if(any);
         }
         Ok(true)
     }
@@ -141,6 +151,7 @@ impl<'k> Widener<'k> {
             uniforms: Vec::new(),
             bases: Vec::new(),
             before: Vec::new(),
+            zero: None,
             work: 0,
         };
         for stmt in &looped.body {
@@ -159,6 +170,9 @@ impl<'k> Widener<'k> {
         for reduce in &looped.reduces {
             let tree = widener.tree(reduce)?;
             widener.body.trees.push(tree);
+        }
+        if let Some(zero) = widener.zero {
+            widener.body.trees.push(Tree { combine: wide::Combine::Any(zero), width: 1 });
         }
         widener.body.bases = widener.bases.len();
         widener.body.uniforms = widener.uniforms.len();
@@ -313,9 +327,29 @@ impl<'k> Widener<'k> {
             (Binary::Mul, DType::I32) => Calc::MulInt,
             (Binary::Max, DType::I32) => Calc::MaxInt,
             (Binary::Min, DType::I32) => Calc::MinInt,
+            (Binary::Div | Binary::Rem, DType::I32) => return Some(self.divide(binary, given)),
             _ => return None,
         };
         Some(self.calc(calc, given))
+    }
+
+    /// Floor division or its remainder; by zero the result is 0.
+    fn divide(&mut self, binary: Binary, given: &[Source]) -> Source {
+        let (a, b) = (given[0], given[1]);
+        let quotient = self.calc(Calc::DivInt, given);
+        let result = match binary {
+            Binary::Rem => {
+                let product = self.calc(Calc::MulInt, &[quotient, b]);
+                self.calc(Calc::SubInt, &[a, product])
+            }
+            _ => quotient,
+        };
+        if matches!(b, Source::Bits(bits) if bits != 0) {
+            return result;
+        }
+        let zero = self.calc(Calc::EqualInt, &[b, Source::Bits(0)]);
+        self.zero = Some(self.zero.map_or(zero, |other| self.calc(Calc::Or, &[other, zero])));
+        self.calc(Calc::AndNot, &[zero, result])
     }
 
     fn compare(&mut self, comparison: Comparison, dtype: DType, given: &[Source]) -> Source {

@@ -80,6 +80,14 @@ pub(super) const FMA132: Code = packed(2, 0x98);
 pub(super) const FMA213: Code = packed(2, 0xA8);
 /// b·c + a, of which a is overwritten.
 pub(super) const FMA231: Code = packed(2, 0xB8);
+/// Four doubles from the lower four integers, and back, towards zero.
+pub(super) const TO_DOUBLE: Code = Code { map: 1, prefix: 2, opcode: 0xE6 };
+pub(super) const FROM_DOUBLE: Code = packed(1, 0xE6);
+pub(super) const DIV_DOUBLE: Code = packed(1, 0x5E);
+/// With a byte: 9 down.
+pub(super) const ROUND_DOUBLE: Code = packed(3, 0x09);
+/// With a byte: 1 the last operand's lower half becomes the upper one.
+pub(super) const JOIN_HALVES: Code = packed(3, 0x18);
 const LOAD: Code = plain(0x10);
 const STORE: Code = plain(0x11);
 const LOAD_MASKED: Code = packed(2, 0x2C);

@@ -241,6 +241,7 @@ impl Writer<'_> {
             Combine::Sum(_) | Combine::Product(..) => self.asm.vector(encode::ADD, a, a, last),
             Combine::SumInt(_) => self.asm.vector(encode::ADD_INT, a, a, last),
             Combine::MaxInt(_) => self.asm.vector(encode::MAX_INT, a, a, last),
+            Combine::Any(_) => self.asm.vector(encode::OR, a, a, last),
             Combine::Max(_) => {
                 self.asm.vector_with(encode::COMPARE, 1, a, Rm::Register(a), 3);
                 self.asm.vector(encode::MAX, 2, a, last);

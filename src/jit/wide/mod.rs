@@ -77,6 +77,8 @@ pub(super) enum Calc {
     Select,
     /// a·b + c
     Fma,
+    /// ⌊a/b⌋ of integers; by 0 anything.
+    DivInt,
 }
 
 /// A step of the body.
@@ -114,6 +116,8 @@ pub(super) enum Combine {
     Max(Source),
     MaxInt(Source),
     Product(Source, Source),
+    /// Whether any bit was set, in any lane.
+    Any(Source),
 }
 
 /// A tree of 8 or 32 lanes.
@@ -127,7 +131,7 @@ pub(super) struct Tree {
 /// A `vec` loop.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Body {
-    /// Iterations; `None`: the caller says, and nothing is accumulated.
+    /// Iterations; `None`: the caller says, and nothing is accumulated but `Any`.
     pub count: Option<u64>,
     pub ops: Vec<Op>,
     pub trees: Vec<Tree>,
@@ -212,14 +216,14 @@ impl Op {
 impl Combine {
     fn operands(self) -> Vec<Source> {
         match self {
-            Combine::Sum(a) | Combine::SumInt(a) | Combine::Max(a) | Combine::MaxInt(a) => vec![a],
+            Combine::Sum(a) | Combine::SumInt(a) | Combine::Max(a) | Combine::MaxInt(a) | Combine::Any(a) => vec![a],
             Combine::Product(a, b) => vec![a, b],
         }
     }
 
     fn identity(self) -> u32 {
         match self {
-            Combine::Sum(_) | Combine::SumInt(_) | Combine::Product(..) => 0,
+            Combine::Sum(_) | Combine::SumInt(_) | Combine::Product(..) | Combine::Any(_) => 0,
             Combine::Max(_) => f32::NEG_INFINITY.to_bits(),
             Combine::MaxInt(_) => i32::MIN.cast_unsigned(),
         }
@@ -253,7 +257,7 @@ impl Calc {
             Calc::GreaterInt => encode::GREATER_INT,
             Calc::ToFloat => encode::TO_FLOAT,
             Calc::ToInt => encode::TO_INT,
-            Calc::Shl(_) | Calc::ShrU(_) | Calc::ShrS(_) | Calc::Select | Calc::Fma => return None,
+            Calc::Shl(_) | Calc::ShrU(_) | Calc::ShrS(_) | Calc::Select | Calc::Fma | Calc::DivInt => return None,
         };
         Some((code, None))
     }

@@ -29,6 +29,7 @@ impl Writer<'_> {
             return match calc {
                 Calc::Fma => self.fma(registers, [operands[0], operands[1], operands[2]]),
                 Calc::Select => self.select(registers, [operands[0], operands[1], operands[2]]),
+                Calc::DivInt => self.divide(registers, [operands[0], operands[1]]),
                 Calc::Shl(by) => self.shift(registers, 6, operands[0], by),
                 Calc::ShrU(by) => self.shift(registers, 2, operands[0], by),
                 _ => self.shift(registers, 4, operands[0], calc.bits()),
@@ -49,6 +50,25 @@ impl Writer<'_> {
             None => self.asm.vector(code, to, first, last),
         }
         to
+    }
+
+    /// By doubles, four lanes at a time: they hold all integers, and no quotient of two lies so near below a whole
+    /// number that it is rounded to it.
+    fn divide(&mut self, registers: &mut Registers<'_>, operands: [Source; 2]) -> u8 {
+        let [a, b] = operands.map(|operand| registers.fetch(operand, &mut self.asm));
+        let [low, high, divisor] = [(); 3].map(|()| registers.take(&mut self.asm));
+        self.asm.upper_half(high, a);
+        self.asm.upper_half(divisor, b);
+        for (quotient, dividend, by) in [(high, high, divisor), (low, a, b)] {
+            self.asm.vector(encode::TO_DOUBLE, divisor, 0, Rm::Register(by));
+            self.asm.vector(encode::TO_DOUBLE, quotient, 0, Rm::Register(dividend));
+            self.asm.vector(encode::DIV_DOUBLE, quotient, quotient, Rm::Register(divisor));
+            self.asm.vector_with(encode::ROUND_DOUBLE, quotient, 0, Rm::Register(quotient), 9);
+            self.asm.vector(encode::FROM_DOUBLE, quotient, 0, Rm::Register(quotient));
+        }
+        self.asm.vector_with(encode::JOIN_HALVES, low, low, Rm::Register(high), 1);
+        registers.end_of(&operands);
+        low
     }
 
     fn shift(&mut self, registers: &mut Registers<'_>, kind: u8, from: Source, by: u8) -> u8 {
@@ -146,6 +166,10 @@ impl Writer<'_> {
             Combine::SumInt(value) => {
                 let last = registers.place(value);
                 self.asm.vector(encode::ADD_INT, next, accumulator, last);
+            }
+            Combine::Any(value) => {
+                let last = registers.place(value);
+                self.asm.vector(encode::OR, next, accumulator, last);
             }
             Combine::MaxInt(value) => {
                 let last = registers.place(value);
