@@ -4,7 +4,7 @@
 //! over all elements, and writes the trees' results into the block. Invariant:
 //! registers that the caller expects back are restored, upper halves cleared.
 
-use super::encode::{self, Assembler, R14, RAX, RDI, RSP, Rm, VECTOR};
+use super::encode::{self, Assembler, R14, R15, RAX, RDI, RSP, Rm, VECTOR};
 use super::registers::{LOOP_BYTES, Registers, Uses};
 use super::{Body, Combine, LANES, Op, Source};
 
@@ -50,12 +50,26 @@ impl Writer<'_> {
         self.results();
         let size = LOOP_BYTES + VECTOR * (self.body.uniforms as i32 + self.slots);
         self.asm.patch(frame, size);
-        // The five saved registers lie below the frame pointer.
-        let saved = Rm::Memory { base: 5, index: None, displacement: -8 * SAVED.len() as i32 };
-        self.asm.address(RSP, saved);
-        SAVED.iter().rev().for_each(|register| self.asm.pop(*register));
+        // The saved registers lie below the frame pointer.
+        let saved = self.saved();
+        let last = Rm::Memory { base: 5, index: None, displacement: -8 * saved.len() as i32 };
+        self.asm.address(RSP, last);
+        saved.iter().rev().for_each(|register| self.asm.pop(*register));
         self.asm.pop(5);
         self.asm.leave();
+    }
+
+    /// The registers that the caller expects back and that are used.
+    fn saved(&self) -> Vec<u8> {
+        let bases = &BASES[..self.body.bases.min(BASES.len())];
+        let counts = self.body.ops.iter().any(|op| matches!(op, Op::Index { .. }));
+        let reads = self.body.count.is_none() || self.body.bases > BASES.len();
+        let used = |register: &u8| match *register {
+            R14 => reads,
+            R15 => counts,
+            base => bases.contains(&base),
+        };
+        SAVED.into_iter().filter(used).collect()
     }
 
     /// Saves registers, makes room, reads the block; where the size of the frame is to be written.
@@ -63,7 +77,7 @@ impl Writer<'_> {
         let body = self.body;
         self.asm.push(5);
         self.asm.address(5, Rm::Memory { base: RSP, index: None, displacement: 0 });
-        SAVED.iter().for_each(|register| self.asm.push(*register));
+        self.saved().iter().for_each(|register| self.asm.push(*register));
         self.asm.number(5, RSP, 0);
         let frame = self.asm.len();
         self.asm.number(4, RSP, -VECTOR);
