@@ -38,7 +38,7 @@ pub(super) fn bundle(program: &mut Program) {
 fn joined(program: &Program, turns: Turns, depth: usize) -> Option<(Kernel, Vec<Arg>)> {
     let runs = &program.runs[turns.range()];
     let kernels: Vec<&Kernel> = runs.iter().map(|run| &program.kernels[run.kernel.index()]).collect();
-    let statements: usize = kernels.iter().map(|kernel| size(&kernel.body)).sum();
+    let statements: usize = kernels.iter().flat_map(|kernel| &kernel.body).map(Stmt::size).sum();
     let short = kernels.iter().all(|kernel| kernel.cost.nanoseconds() <= SHORT && kernel.body.iter().all(can_repeat));
     if !short || runs.len() > MOST || statements >= MAX_STATEMENTS || turns.turns == 0 {
         return None;
@@ -94,11 +94,6 @@ fn can_repeat(stmt: &Stmt) -> bool {
         }
         Stmt::Conv(_) | Stmt::Fill(_) => false,
     }
-}
-
-fn size(body: &[Stmt]) -> usize {
-    let one = |stmt: &Stmt| if let Stmt::Loop(nest) = stmt { 1 + size(&nest.body) } else { 1 };
-    body.iter().map(one).sum()
 }
 
 fn name(kernels: &[&Kernel]) -> String {

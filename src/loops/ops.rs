@@ -1,12 +1,28 @@
-//! What every walker of the loops IR asks of an operation: its operands, and
-//! the type of its result.
+//! What every walker of the loops IR asks of a statement, how large it is, and of
+//! an operation: its operands, and the type of its result.
 //!
 //! In: a [`ScalarOp`] (and the kernel's value types). Out: operands in order, a
 //! type or the reason why there is none. Invariant: the one typing rule; the
 //! builder infers by it and the verifier checks by it.
 
-use super::ir::{Access, Combine, ScalarOp, ValueId};
+use super::ir::{Access, Combine, ScalarOp, Stmt, ValueId};
 use crate::ir::{Binary, DType, Unary};
+
+impl Stmt {
+    /// Statements in it, itself included: how far the next one's number as printed is.
+    pub fn size(&self) -> usize {
+        match self {
+            Stmt::Loop(nest) => 1 + nest.body.iter().map(Stmt::size).sum::<usize>(),
+            Stmt::Let { .. }
+            | Stmt::Store { .. }
+            | Stmt::Gemm(_)
+            | Stmt::Conv(_)
+            | Stmt::Fill(_)
+            | Stmt::Sort(_)
+            | Stmt::Transpose(_) => 1,
+        }
+    }
+}
 
 impl ScalarOp {
     /// Calls `see` on each value read, in order; an indirect index of a load included.

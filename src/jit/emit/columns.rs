@@ -77,7 +77,7 @@ impl<'k> Emitter<'k, '_> {
                 chains.push((chain, rows[used].clone()));
                 emitter.take_in(chain, part, &rows[used..], at)?;
                 used += depth(chain);
-                at += walk::size(stmt);
+                at += stmt.size() as u32;
             }
             let after = &looped.body[chains.len()..];
             emitter.along(part, after, |emitter, bytes| {

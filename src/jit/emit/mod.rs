@@ -209,7 +209,7 @@ impl<'a, 'f> Emitter<'a, 'f> {
                 Stmt::Sort(sort) => self.sort(sort),
                 Stmt::Transpose(found) => self.transpose(found),
             }
-            ordinal += walk::size(statement);
+            ordinal += statement.size() as u32;
         }
         Ok(())
     }

@@ -1,23 +1,9 @@
 //! Questions about kernels that need a walk over statements: who reads what,
-//! how large a body is. In: loops IR; nothing is emitted here.
+//! how large an unrolled body is. In: loops IR; nothing is emitted here.
 
 use crate::loops::ir::{
     Access, Combine, Indirect, Kernel, Loop, LoopKind, ParamId, Range, Reduce, ScalarOp, Stmt, ValueId, VarId,
 };
-
-/// Statements in a statement, itself included: how far the next one's ordinal is.
-pub(super) fn size(statement: &Stmt) -> u32 {
-    match statement {
-        Stmt::Loop(looped) => 1 + looped.body.iter().map(size).sum::<u32>(),
-        Stmt::Let { .. }
-        | Stmt::Store { .. }
-        | Stmt::Gemm(_)
-        | Stmt::Conv(_)
-        | Stmt::Fill(_)
-        | Stmt::Sort(_)
-        | Stmt::Transpose(_) => 1,
-    }
-}
 
 /// Statements that remain when all counted loops are unrolled (a vector counts
 /// once); `None` if that is impossible because of a call or a panel.

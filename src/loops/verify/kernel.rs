@@ -60,7 +60,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn check(&mut self) -> Result<(), String> {
         self.scratch()?;
-        let statements = count(&self.kernel.body);
+        let statements: usize = self.kernel.body.iter().map(Stmt::size).sum();
         if statements > MAX_STATEMENTS {
             return Err(format!("{statements} statements, at most {MAX_STATEMENTS}"));
         }
@@ -340,22 +340,6 @@ impl Walk<'_> {
         }
         Ok(())
     }
-}
-
-/// Statements, those in loops and the loops themselves included.
-fn count(body: &[Stmt]) -> usize {
-    body.iter()
-        .map(|stmt| match stmt {
-            Stmt::Loop(nest) => 1 + count(&nest.body),
-            Stmt::Let { .. }
-            | Stmt::Store { .. }
-            | Stmt::Gemm(_)
-            | Stmt::Conv(_)
-            | Stmt::Fill(_)
-            | Stmt::Sort(_)
-            | Stmt::Transpose(_) => 1,
-        })
-        .sum()
 }
 
 /// Whether the statement defines the value in the body it stands in.
