@@ -476,6 +476,13 @@ fn iterations_that_meet_are_rejected() {
         access.index = Affine::constant(0);
     }
     rejected(&outside, "outside its panels");
+    // What every chunk reads, whatever element that is, no chunk may write.
+    let mut shared = KernelBuilder::new("read outside");
+    let p = shared.param("p", F32, 101, Mode::InOut);
+    shared.par(100, 10);
+    let word = shared.load(p, Affine::constant(50));
+    shared.panel(|b, i| b.store(p, Affine { offset: 1, terms: vec![(i, 1)] }, word));
+    rejected(&shared.finish(), "may write the same element");
 }
 
 #[test]

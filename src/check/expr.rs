@@ -213,6 +213,10 @@ impl Checker<'_> {
                     drop(item);
                     return self.item(*file, &name.text, name.span).unwrap_or(Value::Unknown);
                 }
+                // A definition may read what the import will bring.
+                if self.open && self.item_later(*file, &name.text).is_some() {
+                    return Value::Unknown;
+                }
                 self.files[*file].items.keys().cloned().collect()
             }
             Value::Core => {

@@ -94,6 +94,27 @@ impl Checker<'_> {
         }
     }
 
+    /// A model or data set `name` of the files that a file imports without a name for them, whether made yet or not.
+    pub(super) fn brought_later(&self, file: usize, name: &str) -> Option<(Span, bool)> {
+        self.files[file].ast.stmts.iter().find_map(|stmt| match &stmt.kind {
+            StmtKind::Import { path, alias: None } => {
+                self.imported.get(&path.1).and_then(|(_, index)| self.item_later(*index, name))
+            }
+            _ => None,
+        })
+    }
+
+    /// A model or data set of a file, or of those whose names it imports; whether it is a model.
+    pub(super) fn item_later(&self, file: usize, name: &str) -> Option<(Span, bool)> {
+        let own = self.files[file].ast.stmts.iter().find_map(|stmt| match &stmt.kind {
+            StmtKind::Model(definition) if definition.name.text == name => Some((definition.name.span, true)),
+            StmtKind::Data { name: set, .. } if set.text == name => Some((set.span, false)),
+            _ => None,
+        });
+        // No file imports itself: circles are errors that leave no entry.
+        own.or_else(|| self.brought_later(file, name))
+    }
+
     /// What a statement of an imported file has bound is a name of that file from now on.
     fn keep_brought(&mut self, index: usize) {
         let bound: Vec<_> = self.frame_mut().scopes.iter_mut().flat_map(std::mem::take).collect();

@@ -237,10 +237,14 @@ impl Checker<'_> {
         nearest(name, names).map(str::to_string)
     }
 
-    /// A statement of the file at hand that binds `name`, further down if it is not bound yet; whether it defines a
-    /// model.
+    /// A statement of the file at hand, or of those whose names it imports, that binds `name`, further down if it is
+    /// not bound yet; whether it defines a model.
     pub(super) fn bound_later(&mut self, name: &str) -> Option<(Span, bool)> {
         let file = self.frame().file;
+        self.bound_in(file, name).or_else(|| self.brought_later(file, name))
+    }
+
+    fn bound_in(&mut self, file: usize, name: &str) -> Option<(Span, bool)> {
         if !self.bound.contains_key(&file) {
             let mut bound = std::collections::HashMap::new();
             for (name, span) in bound_names(&self.files[file].ast.stmts) {

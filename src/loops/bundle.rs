@@ -89,9 +89,8 @@ fn joined(program: &Program, turns: Turns, depth: usize) -> Option<(Kernel, Vec<
 /// Whether a statement may stand in a loop and can be moved from turn to turn.
 fn can_repeat(stmt: &Stmt) -> bool {
     match stmt {
-        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Loop(_) | Stmt::Gemm(_) | Stmt::Sort(_) | Stmt::Transpose(_) => {
-            true
-        }
+        Stmt::Loop(nest) => nest.body.iter().all(can_repeat),
+        Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Gemm(_) | Stmt::Sort(_) | Stmt::Transpose(_) => true,
         Stmt::Conv(_) | Stmt::Fill(_) => false,
     }
 }

@@ -10,7 +10,7 @@
 //! cheap where they stand, and outside they would fill memory. Sums over turns
 //! change their order, so the last bits may differ.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::lift::Lift;
@@ -50,8 +50,8 @@ fn split(graph: &mut Graph, scan: &Arc<Scan>, operands: &[ValueId], origin: Orig
         body: scan.body.clone(),
         uses: uses(&scan.body),
         emptied: Vec::new(),
-        sums: HashMap::new(),
-        products: HashMap::new(),
+        sums: BTreeMap::new(),
+        products: BTreeMap::new(),
         before: Vec::new(),
     };
     (0..scan.carries).for_each(|carry| split.accumulator(carry));
@@ -93,9 +93,9 @@ struct Split<'a> {
     /// Carries that stay what they start as.
     emptied: Vec<usize>,
     /// By carry: what is added to it after the scan.
-    sums: HashMap<usize, Vec<Term>>,
+    sums: BTreeMap<usize, Vec<Term>>,
     /// By emitted result: what it is made of after the scan.
-    products: HashMap<usize, Term>,
+    products: BTreeMap<usize, Term>,
     /// Values of the body that are computed before the scan, with the turns in front or without.
     before: Vec<(ValueId, ValueId, bool)>,
 }

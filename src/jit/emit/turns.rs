@@ -64,6 +64,7 @@ fn handed_in(looped: &Loop, param: ParamId) -> Option<Handed<'_>> {
             }
             Stmt::Store { access, value } if access.param == param && store.is_none() => store = Some((access, *value)),
             Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => return None,
+            Stmt::Loop(nest) if walk::has_call(&nest.body) => return None,
             Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Loop(_) => {}
         }
     }

@@ -237,8 +237,9 @@ impl Walk<'_> {
     }
 
     /// A read by every chunk: it may meet any write, so there must be none.
-    fn whole(&mut self, param: ParamId) -> Result<(), String> {
-        let touch = Touch { write: false, factor: 0, offset: 0, terms: Vec::new(), fixed: Vec::new() };
+    pub(super) fn whole(&mut self, param: ParamId) -> Result<(), String> {
+        let last = self.kernel.params[param.index()].len as i128 - 1;
+        let touch = Touch { write: false, factor: 0, offset: 0, terms: vec![(1, last)], fixed: Vec::new() };
         self.panel.entry(param).or_default().push(touch);
         Ok(())
     }

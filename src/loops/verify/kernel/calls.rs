@@ -6,7 +6,7 @@
 use super::{Open, Walk};
 use crate::ir::{DType, Window};
 use crate::kernels::abi::SPATIAL;
-use crate::loops::ir::{Access, Affine, Conv, Fill, Gemm, LoopKind, Matrix, Range, Sort, Transpose, VarId};
+use crate::loops::ir::{Access, Affine, Conv, Fill, Gemm, LoopKind, Matrix, Mode, Range, Row, Sort, Transpose, VarId};
 use crate::loops::verify::access::{Interval, interval};
 use crate::loops::verify::disjoint::Touch;
 
@@ -24,6 +24,11 @@ impl Walk<'_> {
         self.matrix(&gemm.a, (gemm.m, m), gemm.k, false)?;
         self.matrix(&gemm.b, (Range::Count(gemm.k), gemm.k), gemm.n, false)?;
         self.matrix(&gemm.c, (gemm.m, m), gemm.n, true)?;
+        for (read, size) in [(&gemm.a, (m, gemm.k)), (&gemm.b, (gemm.k, gemm.n))] {
+            if read.param == gemm.c.param && !apart((read, size), (&gemm.c, (m, gemm.n))) {
+                return Err("the result lies in an operand".into());
+            }
+        }
         match [&gemm.a, &gemm.b, &gemm.c].map(|matrix| self.kernel.params[matrix.param.index()].dtype) {
             [DType::F32, DType::F32, DType::F32] => Ok(()),
             types => Err(format!("matrices of {types:?}")),
@@ -39,7 +44,9 @@ impl Walk<'_> {
         self.matrix(&found.from, (found.m, m), found.n, false)?;
         self.matrix(&found.to, (found.m, m), found.n, true)?;
         let [from, to] = [&found.from, &found.to].map(|matrix| self.kernel.params[matrix.param.index()].dtype);
-        if from != to || (found.from.param == found.to.param && !apart(found, m)) {
+        if from != to
+            || (found.from.param == found.to.param && !apart((&found.from, (m, found.n)), (&found.to, (m, found.n))))
+        {
             return Err(format!("{from} into {to}, perhaps in the same place"));
         }
         Ok(())
@@ -103,6 +110,12 @@ impl Walk<'_> {
                 let terms = vec![(1, i128::from(row) - 1)];
                 let touch = Touch { write: true, factor: row as i64, offset: 0, terms, fixed: Vec::new() };
                 self.panel.entry(conv.c).or_default().push(touch);
+                // Each row reads all that it likes of the operands.
+                for param in [conv.a.0, conv.b.0] {
+                    if self.kernel.params[param.index()].mode != Mode::In {
+                        self.whole(param)?;
+                    }
+                }
                 Ok(())
             }
             (rows, par) => Err(format!("rows {rows:?} of {} with {par:?}", conv.extent())),
@@ -127,6 +140,11 @@ impl Walk<'_> {
             if !allowed.contains(&dtype) {
                 return Err(format!("a row of {dtype}"));
             }
+        }
+        let row = |row: &Row| Matrix { param: row.param, start: row.start.clone(), row: row.step, column: 0 };
+        let [keys, order] = [&sort.keys, &sort.order].map(row);
+        if keys.param == order.param && !apart((&keys, (sort.len, 1)), (&order, (sort.len, 1))) {
+            return Err("the order lies in the keys".into());
         }
         Ok(())
     }
@@ -161,13 +179,13 @@ impl Walk<'_> {
     }
 }
 
-/// Whether what is read and what is written, in one parameter, lie beyond each other: as rows of one stack do.
-fn apart(found: &Transpose, rows: u64) -> bool {
-    let between = found.to.start.plus(&found.from.start.times(-1));
-    let reach = |matrix: &Matrix| {
+/// Whether what is read and what is written, each with its rows and columns, in one parameter, lie beyond each other: as rows of one stack do.
+fn apart(from: (&Matrix, (u64, u64)), to: (&Matrix, (u64, u64))) -> bool {
+    let between = to.0.start.plus(&from.0.start.times(-1));
+    let reach = |(matrix, (rows, columns)): (&Matrix, (u64, u64))| {
         let last = |count: u64| i128::from(count) - 1;
-        Interval::multiple(matrix.row, last(rows)).plus(Interval::multiple(matrix.column, last(found.n)))
+        Interval::multiple(matrix.row, last(rows)).plus(Interval::multiple(matrix.column, last(columns)))
     };
-    let (read, written, offset) = (reach(&found.from), reach(&found.to), i128::from(between.offset));
+    let (read, written, offset) = (reach(from), reach(to), i128::from(between.offset));
     between.terms.is_empty() && (written.low + offset > read.high || written.high + offset < read.low)
 }
