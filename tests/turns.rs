@@ -315,19 +315,19 @@ fn short_turns_are_one_kernel() {
             }
         }
     }
-    let program = |turns| lowered("running", &running(0, turns, false).graph, Options::default());
+    let program = |n, turns, reverse| lowered("running", &running(n, turns, reverse).graph, Options::default());
     let of_turns =
         |program: &Program| program.kernels.iter().find(|kernel| kernel.name.starts_with("turns of")).cloned().unwrap();
-    let size = |turns| {
-        let program = program(turns);
+    let size = |n, turns, reverse| {
+        let program = program(n, turns, reverse);
         assert!(program.loops.is_empty());
         let mut kernel = of_turns(&program);
         math::expand(&mut kernel);
         jit::compile(&[kernel], &jit::Options::default()).unwrap().code_size(KernelId(0))
     };
-    let (short, long) = (size(10), size(1000));
-    // A number of turns takes one byte or four in an instruction, and code ends at a multiple of 16.
-    assert!(long <= short + 16, "{short} and {long} bytes of code");
+    for (n, reverse) in [(0, false), (0, true), (7, false), (32, true)] {
+        assert_eq!(size(n, 10, reverse), size(n, 1000, reverse), "bytes of code of {n}, reverse {reverse}");
+    }
 }
 
 #[test]

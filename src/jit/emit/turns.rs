@@ -9,6 +9,10 @@ use super::{Bound, Emitter, walk};
 use crate::jit::JitError;
 use crate::loops::ir::{Access, Loop, Mode, ParamId, ScalarOp, Stmt, ValueId};
 
+/// What turns are counted from: numbers above 127 all take four bytes in an instruction, so that code is as long for few
+/// turns as for many.
+const FIRST: i64 = 128;
+
 /// A scalar that one turn stores and the next one reads.
 struct Handed<'k> {
     /// Where the first turn finds it.
@@ -28,9 +32,9 @@ impl<'k> Emitter<'k, '_> {
         let handed = self.handed(looped);
         self.bind(looped.var, Bound { value: None, plus: 0 });
         let start: Vec<Value> = handed.iter().map(|one| self.load_lane(self.dtype(one.next), one.first, 0)).collect();
-        let span = self.constant_span(0, count as i64, 1);
+        let span = self.constant_span(FIRST, FIRST + count as i64, 1);
         self.repeat(span, &start, |emitter, var, carried| {
-            emitter.bind(looped.var, Bound { value: Some(var), plus: 0 });
+            emitter.bind(looped.var, Bound { value: Some(var), plus: -FIRST });
             emitter.bind_addresses(looped.var, &looped.body);
             for (one, scalar) in handed.iter().zip(carried) {
                 emitter.handed.extend(one.loads.iter().map(|load| (*load, *scalar)));
