@@ -115,7 +115,12 @@ impl Checker<'_> {
     /// A source and what is known of it.
     pub(super) fn source_and_schema(&mut self, expr: &Expr) -> Option<(Source, Schema)> {
         let chosen = self.chosen(expr)?;
-        let source = self.source(&chosen)?;
+        let mut source = self.source(&chosen)?;
+        let file = self.frame().file;
+        if self.imported.values().any(|(_, imported)| *imported == file) {
+            let name = self.sources.file(self.files[file].id).name.clone();
+            source = source.with_path(|path| self.options.world.beside(&name, path));
+        }
         match self.options.world.schema(&source) {
             Ok(schema) => Some((source, schema)),
             Err(error) => {

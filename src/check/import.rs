@@ -86,7 +86,9 @@ impl Checker<'_> {
             self.frames.pop();
         }
         if alias.is_none() {
-            let is_new = |item: &Item| matches!(item.value, ItemValue::Value(Value::Instance(_) | Value::Data(_)));
+            let is_new = |item: &Item| {
+                matches!(item.value, ItemValue::Value(Value::Instance(_) | Value::Data(_) | Value::Unknown))
+            };
             let items = self.files[index].items.iter().filter(|(_, item)| is_new(item));
             let mut items: Vec<(String, Item)> = items.map(|(name, item)| (name.clone(), item.clone())).collect();
             items.sort_by(|a, b| a.0.cmp(&b.0));

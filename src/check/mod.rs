@@ -70,6 +70,12 @@ use value::{Def, DefId, Instance, InstanceId, Value};
 pub trait World: Sync {
     /// The text of an imported file, by its path as written, relative to the importing file.
     fn import(&self, from: &str, path: &str) -> Result<(String, String), String>;
+    /// A path of data that an imported file names, as the main file would write it: beside the imported file, if it is
+    /// there.
+    fn beside(&self, file: &str, path: &str) -> String {
+        let _ = file;
+        path.to_string()
+    }
 
     /// What is known of a data source without reading its numbers.
     fn schema(&self, source: &typed::Source) -> Result<Schema, SchemaError>;

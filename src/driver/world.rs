@@ -1,8 +1,8 @@
 //! Files: what the checker asks of the outside.
 //!
 //! In: paths as programs write them. Out: texts, schemas, numbers of rows.
-//! Invariant: a path is looked for in the folder of the program that names it,
-//! then in the current folder, then in the folder that `NNC_DATA` names, and the
+//! Invariant: a path is looked for in the folder of the file that names it, in
+//! that of the program, then in the current folder, then in the folder that `NNC_DATA` names, and the
 //! first that exists is the one meant, in checking and in running.
 
 use std::collections::HashMap;
@@ -65,6 +65,11 @@ impl World for FileWorld {
             .and_then(|here| Some(name.strip_prefix(here).ok()?.to_path_buf()))
             .unwrap_or(name);
         Ok((name.to_string_lossy().into_owned(), text.to_string()))
+    }
+
+    fn beside(&self, file: &str, path: &str) -> String {
+        let place = folder_of(Path::new(file)).join(path);
+        if place.exists() { place.to_string_lossy().into_owned() } else { path.to_string() }
     }
 
     fn schema(&self, source: &typed::Source) -> Result<Schema, SchemaError> {
