@@ -11,9 +11,9 @@
 
 use std::sync::Arc;
 
+pub use super::affine::Affine;
 use crate::ir::graph::id;
 use crate::ir::{Comparison, DType, Face, Origin, SlotId, Unary, Window};
-use crate::kernels::abi::{ConvArgs, SPATIAL};
 
 id! {
     /// A value of a kernel.
@@ -347,15 +347,6 @@ pub enum ScalarOp {
     Bits(DType, ValueId),
 }
 
-/// An affine function of loop variables.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
-pub struct Affine {
-    /// The constant part.
-    pub offset: i64,
-    /// Factors, by ascending variable, none zero.
-    pub terms: Vec<(VarId, i64)>,
-}
-
 /// A place in a parameter: element `index + Σ clamp(indirect)·stride`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Access {
@@ -449,66 +440,6 @@ pub struct Conv {
     pub c: ParamId,
 }
 
-impl Conv {
-    /// Elements of x, w and y.
-    pub fn lengths(&self) -> [u64; 3] {
-        let product = |size: fn(&Window) -> usize| self.windows.iter().map(|w| size(w) as u64).product::<u64>();
-        let (x, y) = (self.images * self.groups * self.group_in, self.images * self.groups * self.group_out);
-        let w = self.groups * self.group_out * self.group_in;
-        [x * product(|w| w.n), w * product(|w| w.k), y * product(|w| w.out)]
-    }
-
-    /// Elements of a, b and c.
-    pub fn operand_lengths(&self) -> [u64; 3] {
-        let [x, w, y] = self.lengths();
-        match self.face {
-            Face::Out => [x, w, y],
-            Face::Input => [y, w, x],
-            Face::Weight => [x, y, w],
-        }
-    }
-
-    /// How many rows there are.
-    pub fn extent(&self) -> u64 {
-        match self.face {
-            Face::Out | Face::Input => self.images,
-            Face::Weight => self.groups * self.group_out,
-        }
-    }
-
-    /// Floating-point operations of the whole of it, padding included.
-    pub fn flops(&self) -> u64 {
-        let taps = self.windows.iter().map(|w| w.k as u64).product::<u64>();
-        2 * self.lengths()[2] * self.group_in * taps
-    }
-
-    /// The call's arguments but for addresses, over all rows.
-    pub fn args(&self) -> ConvArgs {
-        let mut windows = [[0; 6]; SPATIAL];
-        for (to, w) in windows.iter_mut().zip(&self.windows) {
-            *to = [w.n as i64, w.out as i64, w.k as i64, w.step as i64, w.dilation as i64, w.lo];
-        }
-        ConvArgs {
-            a: std::ptr::null(),
-            b: std::ptr::null(),
-            c: std::ptr::null_mut(),
-            lo: 0,
-            hi: self.extent(),
-            face: match self.face {
-                Face::Out => 0,
-                Face::Input => 1,
-                Face::Weight => 2,
-            },
-            images: self.images,
-            groups: self.groups,
-            group_in: self.group_in,
-            group_out: self.group_out,
-            axes: self.windows.len() as u64,
-            windows,
-        }
-    }
-}
-
 /// `param[0..len]` = uniform numbers of [`crate::ir::Op::Random`]; with `par`, elements `lo*64..hi*64` (cut at `len`).
 #[derive(Clone, Debug)]
 pub struct Fill {
@@ -579,43 +510,4 @@ pub struct Row {
     pub start: Affine,
     /// Elements from one to the next.
     pub step: i64,
-}
-
-impl Affine {
-    /// A constant.
-    pub fn constant(offset: i64) -> Self {
-        Affine { offset, terms: Vec::new() }
-    }
-
-    /// `factor · var`
-    pub fn var(var: VarId, factor: i64) -> Self {
-        Affine { offset: 0, terms: if factor == 0 { Vec::new() } else { vec![(var, factor)] } }
-    }
-
-    /// The factor of `var`, 0 if absent.
-    pub fn factor(&self, var: VarId) -> i64 {
-        self.terms.iter().find(|(other, _)| *other == var).map_or(0, |(_, factor)| *factor)
-    }
-
-    /// The sum of two.
-    pub fn plus(&self, other: &Affine) -> Self {
-        let mut terms = self.terms.clone();
-        for &(var, factor) in &other.terms {
-            match terms.iter_mut().find(|(seen, _)| *seen == var) {
-                Some((_, sum)) => *sum += factor,
-                None => terms.push((var, factor)),
-            }
-        }
-        terms.retain(|(_, factor)| *factor != 0);
-        terms.sort_by_key(|(var, _)| *var);
-        Affine { offset: self.offset + other.offset, terms }
-    }
-
-    /// All factors and the constant multiplied.
-    pub fn times(&self, by: i64) -> Self {
-        if by == 0 {
-            return Affine::constant(0);
-        }
-        Affine { offset: self.offset * by, terms: self.terms.iter().map(|&(var, factor)| (var, factor * by)).collect() }
-    }
 }

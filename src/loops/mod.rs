@@ -2,6 +2,7 @@
 //!
 //! The loops IR is the bit-exact contract: nothing before emission looks at the
 //! machine, so width, threads and emitter cannot change a result.
+mod affine;
 pub mod build;
 mod bundle;
 pub mod fuse;

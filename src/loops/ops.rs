@@ -5,21 +5,91 @@
 //! type or the reason why there is none. Invariant: the one typing rule; the
 //! builder infers by it and the verifier checks by it.
 
-use super::ir::{Access, Combine, ScalarOp, Stmt, ValueId};
-use crate::ir::{Binary, DType, Unary};
+use super::ir::{Access, Combine, Conv, ScalarOp, Stmt, ValueId};
+use crate::ir::{Binary, DType, Face, Unary, Window};
+use crate::kernels::abi::{ConvArgs, SPATIAL};
 
 impl Stmt {
+    /// Shows it, and if it is a loop all in it, in the order printed.
+    pub fn each<'s>(&'s self, see: &mut dyn FnMut(&'s Stmt)) {
+        see(self);
+        if let Stmt::Loop(nest) = self {
+            nest.body.iter().for_each(|stmt| stmt.each(see));
+        }
+    }
+
     /// Statements in it, itself included: how far the next one's number as printed is.
     pub fn size(&self) -> usize {
+        let mut size = 0;
+        self.each(&mut |_| size += 1);
+        size
+    }
+
+    /// Whether a precompiled kernel does its work.
+    pub fn is_call(&self) -> bool {
         match self {
-            Stmt::Loop(nest) => 1 + nest.body.iter().map(Stmt::size).sum::<usize>(),
-            Stmt::Let { .. }
-            | Stmt::Store { .. }
-            | Stmt::Gemm(_)
-            | Stmt::Conv(_)
-            | Stmt::Fill(_)
-            | Stmt::Sort(_)
-            | Stmt::Transpose(_) => 1,
+            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Loop(_) => false,
+            Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => true,
+        }
+    }
+}
+
+impl Conv {
+    /// Elements of x, w and y.
+    pub fn lengths(&self) -> [u64; 3] {
+        let product = |size: fn(&Window) -> usize| self.windows.iter().map(|w| size(w) as u64).product::<u64>();
+        let (x, y) = (self.images * self.groups * self.group_in, self.images * self.groups * self.group_out);
+        let w = self.groups * self.group_out * self.group_in;
+        [x * product(|w| w.n), w * product(|w| w.k), y * product(|w| w.out)]
+    }
+
+    /// Elements of a, b and c.
+    pub fn operand_lengths(&self) -> [u64; 3] {
+        let [x, w, y] = self.lengths();
+        match self.face {
+            Face::Out => [x, w, y],
+            Face::Input => [y, w, x],
+            Face::Weight => [x, y, w],
+        }
+    }
+
+    /// How many rows there are.
+    pub fn extent(&self) -> u64 {
+        match self.face {
+            Face::Out | Face::Input => self.images,
+            Face::Weight => self.groups * self.group_out,
+        }
+    }
+
+    /// Floating-point operations of the whole of it, padding included.
+    pub fn flops(&self) -> u64 {
+        let taps = self.windows.iter().map(|w| w.k as u64).product::<u64>();
+        2 * self.lengths()[2] * self.group_in * taps
+    }
+
+    /// The call's arguments but for addresses, over all rows.
+    pub fn args(&self) -> ConvArgs {
+        let mut windows = [[0; 6]; SPATIAL];
+        for (to, w) in windows.iter_mut().zip(&self.windows) {
+            *to = [w.n as i64, w.out as i64, w.k as i64, w.step as i64, w.dilation as i64, w.lo];
+        }
+        ConvArgs {
+            a: std::ptr::null(),
+            b: std::ptr::null(),
+            c: std::ptr::null_mut(),
+            lo: 0,
+            hi: self.extent(),
+            face: match self.face {
+                Face::Out => 0,
+                Face::Input => 1,
+                Face::Weight => 2,
+            },
+            images: self.images,
+            groups: self.groups,
+            group_in: self.group_in,
+            group_out: self.group_out,
+            axes: self.windows.len() as u64,
+            windows,
         }
     }
 }

@@ -136,10 +136,7 @@ struct Emitter<'a, 'f> {
 
 impl<'a, 'f> Emitter<'a, 'f> {
     fn new(kernel: &'a Kernel, builder: &'a mut FunctionBuilder<'f>, lanes: Lanes) -> Self {
-        let mut constants = HashMap::new();
-        if lanes != Lanes::Four {
-            wide::constants(&kernel.body, &mut constants);
-        }
+        let constants = if lanes == Lanes::Four { HashMap::new() } else { wide::constants(kernel) };
         let block = builder.current_block().expect("the entry block is current");
         let arguments = builder.block_params(block).to_vec();
         Emitter {

@@ -28,11 +28,9 @@ pub(super) fn unrolled_size(statements: &[Stmt]) -> Option<u64> {
 
 /// Whether a call is among the statements, at any depth.
 pub(super) fn has_call(statements: &[Stmt]) -> bool {
-    statements.iter().any(|statement| match statement {
-        Stmt::Loop(looped) => has_call(&looped.body),
-        Stmt::Let { .. } | Stmt::Store { .. } => false,
-        Stmt::Gemm(_) | Stmt::Conv(_) | Stmt::Fill(_) | Stmt::Sort(_) | Stmt::Transpose(_) => true,
-    })
+    let mut found = false;
+    statements.iter().for_each(|statement| statement.each(&mut |inner| found |= inner.is_call()));
+    found
 }
 
 /// Whether a loop is among the statements, at any depth.

@@ -40,6 +40,8 @@ struct Widener<'k> {
     /// Parameters that the loop writes.
     written: Vec<ParamId>,
     body: Body,
+    /// Values of lanes so far.
+    made: u32,
     /// Values of lanes.
     lanes: HashMap<ValueId, Source>,
     uniforms: Vec<Uniform>,
@@ -147,6 +149,7 @@ impl<'k> Widener<'k> {
             var: looped.var,
             written: looped.body.iter().filter_map(written).collect(),
             body: Body { count: known, ..Body::default() },
+            made: 0,
             lanes: HashMap::new(),
             uniforms: Vec::new(),
             bases: Vec::new(),
@@ -185,8 +188,8 @@ impl<'k> Widener<'k> {
     }
 
     fn lane(&mut self) -> u32 {
-        self.body.lanes += 1;
-        self.body.lanes - 1
+        self.made += 1;
+        self.made - 1
     }
 
     /// Where a value is for the body.
@@ -414,22 +417,24 @@ impl<'k> Widener<'k> {
 }
 
 /// The bits of all constants of a kernel.
-pub(super) fn constants(statements: &[Stmt], known: &mut HashMap<ValueId, u32>) {
-    for stmt in statements {
-        match stmt {
-            Stmt::Let { value, op: ScalarOp::F32(bits) } => drop(known.insert(*value, *bits)),
-            Stmt::Let { value, op: ScalarOp::I32(number) } => drop(known.insert(*value, number.cast_unsigned())),
-            Stmt::Let { value, op: ScalarOp::Bool(truth) } => {
-                known.insert(*value, if *truth { u32::MAX } else { 0 });
+pub(super) fn constants(kernel: &Kernel) -> HashMap<ValueId, u32> {
+    let mut known = HashMap::new();
+    let mut note = |stmt: &Stmt| {
+        let Stmt::Let { value, op } = stmt else { return };
+        let bits = match op {
+            ScalarOp::F32(bits) => *bits,
+            ScalarOp::I32(number) => number.cast_unsigned(),
+            ScalarOp::Bool(truth) => {
+                if *truth {
+                    u32::MAX
+                } else {
+                    0
+                }
             }
-            Stmt::Loop(looped) => constants(&looped.body, known),
-            Stmt::Let { .. }
-            | Stmt::Store { .. }
-            | Stmt::Gemm(_)
-            | Stmt::Conv(_)
-            | Stmt::Fill(_)
-            | Stmt::Sort(_)
-            | Stmt::Transpose(_) => {}
-        }
-    }
+            _ => return,
+        };
+        known.insert(*value, bits);
+    };
+    kernel.body.iter().for_each(|stmt| stmt.each(&mut note));
+    known
 }

@@ -6,7 +6,7 @@
 
 use super::encode::{self, Assembler, R14, R15, RAX, RDI, RSP, Rm, VECTOR};
 use super::registers::{LOOP_BYTES, Registers, Uses};
-use super::{Body, Combine, LANES, Op, Source};
+use super::{Body, LANES, Op, Source};
 
 /// Registers that hold addresses.
 const BASES: [u8; 10] = [1, 2, 6, 8, 9, 10, 11, 3, 12, 13];
@@ -234,33 +234,17 @@ impl Writer<'_> {
                 width /= 2;
                 for vector in 0..width {
                     let (a, b) = (self.accumulator(number, vector), self.accumulator(number, vector + width));
-                    self.merge(tree.combine, a, b);
+                    self.join(tree.combine, a, a, Rm::Register(b), 1);
                 }
             }
             let all = self.accumulator(number, 0);
             self.asm.upper_half(0, all);
-            self.merge(tree.combine, all, 0);
+            self.join(tree.combine, all, all, Rm::Register(0), 1);
             self.asm.shuffle(0, all, 0b_01_00_11_10);
-            self.merge(tree.combine, all, 0);
+            self.join(tree.combine, all, all, Rm::Register(0), 1);
             self.asm.shuffle(0, all, 0b_10_11_00_01);
-            self.merge(tree.combine, all, 0);
+            self.join(tree.combine, all, all, Rm::Register(0), 1);
             self.asm.store_one(word(self.body.result(number)), all);
-        }
-    }
-
-    /// a = a with b, all in registers; 1 is free.
-    fn merge(&mut self, combine: Combine, a: u8, b: u8) {
-        let last = Rm::Register(b);
-        match combine {
-            Combine::Sum(_) | Combine::Product(..) => self.asm.vector(encode::ADD, a, a, last),
-            Combine::SumInt(_) => self.asm.vector(encode::ADD_INT, a, a, last),
-            Combine::MaxInt(_) => self.asm.vector(encode::MAX_INT, a, a, last),
-            Combine::Any(_) => self.asm.vector(encode::OR, a, a, last),
-            Combine::Max(_) => {
-                self.asm.vector_with(encode::COMPARE, 1, a, Rm::Register(a), 3);
-                self.asm.vector(encode::MAX, 2, a, last);
-                self.asm.vector_with(encode::BLEND, a, 2, Rm::Register(a), 1 << 4);
-            }
         }
     }
 }

@@ -135,8 +135,6 @@ pub(super) struct Body {
     pub count: Option<u64>,
     pub ops: Vec<Op>,
     pub trees: Vec<Tree>,
-    /// Values of type [`Source::Lane`].
-    pub lanes: u32,
     /// Addresses and uniform values that the caller gives.
     pub bases: usize,
     pub uniforms: usize,

@@ -154,26 +154,14 @@ impl Writer<'_> {
                 }
                 self.asm.vector(encode::FMA231, next, first, last);
             }
-            Combine::Max(value) => {
+            Combine::Sum(value)
+            | Combine::SumInt(value)
+            | Combine::Max(value)
+            | Combine::MaxInt(value)
+            | Combine::Any(value) => {
                 let last = registers.place(value);
-                let nan = registers.take(&mut self.asm);
-                self.larger(next, accumulator, last, nan);
-            }
-            Combine::Sum(value) => {
-                let last = registers.place(value);
-                self.asm.vector(encode::ADD, next, accumulator, last);
-            }
-            Combine::SumInt(value) => {
-                let last = registers.place(value);
-                self.asm.vector(encode::ADD_INT, next, accumulator, last);
-            }
-            Combine::Any(value) => {
-                let last = registers.place(value);
-                self.asm.vector(encode::OR, next, accumulator, last);
-            }
-            Combine::MaxInt(value) => {
-                let last = registers.place(value);
-                self.asm.vector(encode::MAX_INT, next, accumulator, last);
+                let nan = if let Combine::Max(_) = combine { registers.take(&mut self.asm) } else { 0 };
+                self.join(combine, next, accumulator, last, nan);
             }
         }
         if let Some(mask) = mask {
@@ -181,18 +169,22 @@ impl Writer<'_> {
         }
     }
 
-    /// The larger of two, of which a NaN in the first wins (one in the second comes through by itself).
-    fn larger(&mut self, to: u8, a: u8, b: Rm, nan: u8) {
-        self.asm.vector_with(encode::COMPARE, nan, a, Rm::Register(a), 3);
-        if to == a {
-            // Where `a` is NaN the maximum takes the other, which is then put back.
-            let kept = nan;
-            self.asm.vector(encode::AND, kept, nan, Rm::Register(a));
-            self.asm.vector(encode::MAX, to, a, b);
-            self.asm.vector(encode::OR, to, to, Rm::Register(kept));
-        } else {
-            self.asm.vector(encode::MAX, to, a, b);
-            self.asm.vector_with(encode::BLEND, to, to, Rm::Register(a), nan << 4);
-        }
+    /// Two accumulated values become one; of maxima a NaN in the first wins (one in the second comes through by itself),
+    /// by way of a register that is free.
+    pub(super) fn join(&mut self, combine: Combine, to: u8, a: u8, b: Rm, nan: u8) {
+        let code = match combine {
+            Combine::Sum(_) | Combine::Product(..) => encode::ADD,
+            Combine::SumInt(_) => encode::ADD_INT,
+            Combine::MaxInt(_) => encode::MAX_INT,
+            Combine::Any(_) => encode::OR,
+            Combine::Max(_) => {
+                // Where `a` is NaN the maximum takes the other, to which it is then added bit by bit.
+                self.asm.vector_with(encode::COMPARE, nan, a, Rm::Register(a), 3);
+                self.asm.vector(encode::AND, nan, nan, Rm::Register(a));
+                self.asm.vector(encode::MAX, to, a, b);
+                return self.asm.vector(encode::OR, to, to, Rm::Register(nan));
+            }
+        };
+        self.asm.vector(code, to, a, b);
     }
 }
