@@ -5,8 +5,8 @@ use nnc::ir::{Binary, DType, SlotId, Unary};
 use nnc::loops::build::KernelBuilder;
 use nnc::loops::interpret::{Memory, Options, Report, run, run_kernel};
 use nnc::loops::ir::{
-    Access, Affine, Arg, Buffer, BufferId, Combine, Fill, Gemm, Kernel, KernelId, LoopKind, Matrix, Mode, Order, Place,
-    Program, Range, Run, ScalarOp, Stmt, Transpose, ValueId, VarId,
+    Access, Affine, Arg, Buffer, BufferId, Combine, Figure, Fill, Gemm, Kernel, KernelId, LoopKind, Matrix, Mode,
+    Order, Place, Program, Range, Run, ScalarOp, Stmt, Transpose, ValueId, VarId,
 };
 use nnc::loops::verify::{verify, verify_kernel};
 
@@ -392,7 +392,10 @@ fn two_runs() -> Program {
             Run { kernel: KernelId(0), args: vec![arg(0, 0), arg(1, 0), arg(2, 4)] },
         ],
         loops: Vec::new(),
-        figures: vec![("sum".into(), BufferId(2))],
+        figures: vec![
+            Figure { name: "sum".into(), buffer: BufferId(2), offset: 0, shape: vec![8] },
+            Figure { name: "half".into(), buffer: BufferId(2), offset: 4, shape: vec![2, 2] },
+        ],
     }
 }
 
@@ -581,6 +584,9 @@ fn arguments_that_overlap_are_rejected() {
     assert!(verify(&program).unwrap_err().contains("4 elements from 5 of 8"));
     program.runs[1].args.pop();
     assert!(verify(&program).unwrap_err().contains("2 arguments for 3"));
+    let mut program = two_runs();
+    program.figures[1].offset = 5;
+    assert_eq!(verify(&program), Err("figure half: elements 5..9 of 8 of b2".into()));
 }
 
 #[test]
@@ -613,5 +619,10 @@ fn text_form_of_programs() {
         text.starts_with("program \"twice\"\nbuffer b0 \"s\" f32[8] slot s0\nbuffer b1 \"a\" f32[8] at 0\n"),
         "{text}"
     );
-    assert!(text.ends_with("run k0(b0+4, b0+4, b1+0)\nrun k0(b0+0, b1+0, b2+4)\nfigure \"sum\" = b2\n"), "{text}");
+    let end = "run k0(b0+4, b0+4, b1+0)\nrun k0(b0+0, b1+0, b2+4)\n\
+               figure \"sum\" = b2\nfigure \"half\" = b2+4 [2, 2]\n";
+    assert!(text.ends_with(end), "{text}");
+    let back = nnc::loops::parse::parse(&text).unwrap();
+    assert_eq!(back.figures, two_runs().figures);
+    assert_eq!(nnc::loops::print::print(&back, None), text);
 }

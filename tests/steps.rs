@@ -102,7 +102,7 @@ fn no_buffer_stands_inside_an_elementwise_chain() {
             }
         });
     }
-    program.figures.iter().for_each(|(_, buffer)| uses[buffer.index()].wanted = true);
+    program.figures.iter().for_each(|figure| uses[figure.buffer.index()].wanted = true);
     assert!(uses.iter().any(|uses| uses.made && uses.wanted), "hidden layers are made elementwise and multiplied");
     for (buffer, uses) in program.buffers.iter().zip(&uses) {
         let temporary = matches!(buffer.place, Place::Temporary { .. });

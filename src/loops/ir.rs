@@ -49,8 +49,28 @@ pub struct Program {
     pub runs: Vec<Run>,
     /// Stretches of the list that are repeated, properly nested, outer ones first.
     pub loops: Vec<Turns>,
-    /// Results for the host: name and buffer, in the order of the graph's figure outputs.
-    pub figures: Vec<(String, BufferId)>,
+    /// Results for the host, in the order of the graph's figure outputs.
+    pub figures: Vec<Figure>,
+}
+
+/// A result for the host: a buffer, or the part of one that a loop left it in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// The name of the graph's output.
+    pub name: String,
+    /// Holds it when the step has ended.
+    pub buffer: BufferId,
+    /// Elements from the buffer's start.
+    pub offset: usize,
+    /// Its shape; it lies there row-major.
+    pub shape: Vec<usize>,
+}
+
+impl Figure {
+    /// The elements of its buffer that are its own.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.shape.iter().product::<usize>()
+    }
 }
 
 /// Memory of a program. All element types take 4 bytes.

@@ -11,7 +11,7 @@ mod statement;
 use std::sync::Arc;
 
 use super::ir::{
-    Affine, Arg, Buffer, BufferId, Cost, Kernel, KernelId, Mode, Par, Param, Place, Program, Run, Stmt, Turns,
+    Affine, Arg, Buffer, BufferId, Cost, Figure, Kernel, KernelId, Mode, Par, Param, Place, Program, Run, Stmt, Turns,
     ValueInfo,
 };
 use crate::ir::{DType, Origin, SlotId};
@@ -90,9 +90,8 @@ fn item(program: &mut Program, lines: &mut Lines<'_>) -> Result<(), String> {
             program.loops.push(Turns { first, end: cursor.number()?, turns, reverse });
         }
         "figure" => {
-            let name = cursor.string()?;
-            cursor.expect("=")?;
-            program.figures.push((name, BufferId(cursor.id("b")?)));
+            let figure = figure(&mut cursor, &program.buffers)?;
+            program.figures.push(figure);
         }
         other => return Err(format!("unexpected {other:?}")),
     }
@@ -112,6 +111,20 @@ fn buffer(cursor: &mut Cursor<'_>) -> Result<Buffer, String> {
         other => return Err(format!("{other:?} is no place")),
     };
     Ok(Buffer { name, dtype, shape, place, origin: Origin::default() })
+}
+
+/// `"loss" = b12`, or `"y" = b3+64 [8, 16]` if it is a part of its buffer.
+fn figure(cursor: &mut Cursor<'_>, buffers: &[Buffer]) -> Result<Figure, String> {
+    let name = cursor.string()?;
+    cursor.expect("=")?;
+    let buffer = BufferId(cursor.id("b")?);
+    if cursor.accept("+") {
+        let offset = cursor.number()?;
+        let shape = cursor.list("[", "]", |cursor| cursor.number())?;
+        return Ok(Figure { name, buffer, offset, shape });
+    }
+    let found = buffers.get(buffer.index()).ok_or_else(|| format!("there is no {buffer}"))?;
+    Ok(Figure { name, buffer, offset: 0, shape: found.shape.clone() })
 }
 
 fn run(cursor: &mut Cursor<'_>) -> Result<Run, String> {

@@ -77,7 +77,7 @@ pub fn plan(draft: Draft, share: bool, join: bool) -> (Program, Report) {
 
 impl Layout {
     fn new(program: Program) -> Layout {
-        let figures = program.figures.iter().map(|(_, buffer)| *buffer).collect();
+        let figures = program.figures.iter().map(|figure| figure.buffer).collect();
         let mut layout = Layout { program, runs_of: HashMap::new(), figures };
         layout.find_runs();
         layout
@@ -233,7 +233,7 @@ impl Layout {
         if self.figures.remove(&from) {
             self.figures.insert(to);
             let figures = self.program.figures.iter_mut();
-            figures.filter(|(_, figure)| *figure == from).for_each(|(_, figure)| *figure = to);
+            figures.filter(|figure| figure.buffer == from).for_each(|figure| figure.buffer = to);
         }
         let moved = self.runs_of.remove(&from).unwrap_or_default();
         for &at in &moved {
@@ -428,7 +428,7 @@ impl Layout {
         }
         self.program.buffers = buffers;
         let args = self.program.runs.iter_mut().flat_map(|run| &mut run.args).map(|arg| &mut arg.buffer);
-        let figures = self.program.figures.iter_mut().map(|(_, buffer)| buffer);
+        let figures = self.program.figures.iter_mut().map(|figure| &mut figure.buffer);
         args.chain(figures).for_each(|buffer| *buffer = kept[buffer]);
         self.runs_of = std::mem::take(&mut self.runs_of).into_iter().map(|(id, runs)| (kept[&id], runs)).collect();
         self.figures = self.figures.iter().map(|id| kept[id]).collect();

@@ -14,8 +14,8 @@
 use std::fmt::Write;
 
 use super::ir::{
-    Access, Affine, Arg, Buffer, Combine, Conv, Fill, Gemm, Kernel, KernelId, Loop, LoopKind, Matrix, Mode, Order,
-    ParamId, Place, Program, Range, Reduce, Row, ScalarOp, Stmt, ValueId,
+    Access, Affine, Arg, Buffer, Combine, Conv, Figure, Fill, Gemm, Kernel, KernelId, Loop, LoopKind, Matrix, Mode,
+    Order, ParamId, Place, Program, Range, Reduce, Row, ScalarOp, Stmt, ValueId,
 };
 use crate::ir::{DType, Origin, Window};
 use crate::source::{SourceMap, Span};
@@ -42,8 +42,10 @@ pub fn print(program: &Program, sources: Option<&SourceMap>) -> String {
         let args: Vec<_> = run.args.iter().map(argument).collect();
         out += &format!("{}run {}({})\n", "  ".repeat(open.len()), run.kernel, args.join(", "));
     }
-    for (name, buffer) in &program.figures {
-        out += &format!("figure {name:?} = {buffer}\n");
+    for Figure { name, buffer, offset, shape } in &program.figures {
+        let whole = *offset == 0 && program.buffers.get(buffer.index()).is_some_and(|found| found.shape == *shape);
+        let part = if whole { String::new() } else { format!("+{offset} {shape:?}") };
+        out += &format!("figure {name:?} = {buffer}{part}\n");
     }
     out
 }

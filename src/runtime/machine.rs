@@ -17,7 +17,7 @@ use super::pool::Pool;
 use crate::ir::DType;
 use crate::kernels;
 use crate::kernels::abi::{Ctx, KernelFn, PACK_BYTES, SCRATCH_BYTES};
-use crate::loops::ir::{Arg, Buffer, BufferId, Kernel, Mode, Place, Program, Stmt};
+use crate::loops::ir::{Arg, Buffer, BufferId, Figure, Kernel, Mode, Place, Program, Stmt};
 
 /// Estimated nanoseconds from which a run is spread over threads.
 const WORTH_SPREADING: u64 = 8_000;
@@ -149,7 +149,7 @@ impl Machine {
             contexts,
             writes: Vec::with_capacity(program.runs.len()),
             names: program.runs.iter().map(|run| program.kernels[run.kernel.index()].name.clone()).collect(),
-            figures: program.figures.iter().map(|(_, buffer)| addresses[buffer.index()]).collect(),
+            figures: figures(program, &addresses)?,
             pool: pool.clone(),
             fault,
             _memory: [temporaries, constants, scratch],
@@ -491,6 +491,18 @@ fn addresses(
         Ok(Memory { start: start.cast(), words: buffer.len() })
     };
     buffers.iter().map(&mut place).collect()
+}
+
+/// Where each figure lies.
+fn figures(program: &Program, addresses: &[Memory]) -> Result<Vec<Memory>, String> {
+    let place = |figure: &Figure| {
+        let part = figure.range();
+        let memory = addresses.get(figure.buffer.index()).filter(|memory| part.end <= memory.words);
+        let memory = memory.ok_or_else(|| format!("`{}` is not in {}", figure.name, figure.buffer))?;
+        // SAFETY: the part lies inside the buffer.
+        Ok(Memory { start: unsafe { memory.start.add(part.start) }, words: part.len() })
+    };
+    program.figures.iter().map(place).collect()
 }
 
 /// The arguments of all runs one after another, checked against the kernels' parameters.

@@ -93,7 +93,7 @@ fn run_overlaid(program: &Program, graph: &Graph, inputs: &[Array<f64>]) -> Vec<
 fn dead_after(program: &Program, trace: &[(usize, Vec<u64>)]) -> Vec<Vec<BufferId>> {
     let mut dead = vec![Vec::new(); trace.len()];
     // Going backwards: whether the next touch of a buffer writes all of it anew; nothing comes after the step.
-    let mut anew: HashMap<BufferId, bool> = program.figures.iter().map(|(_, buffer)| (*buffer, false)).collect();
+    let mut anew: HashMap<BufferId, bool> = program.figures.iter().map(|figure| (figure.buffer, false)).collect();
     for (moment, (at, _)) in trace.iter().enumerate().rev() {
         let run = &program.runs[*at];
         for arg in &run.args {
@@ -150,7 +150,10 @@ fn outputs(
     let mut figures = program.figures.iter();
     let slot_buffer = |slot: SlotId| program.buffers.iter().position(|buffer| buffer.place == Place::Slot(slot));
     let one = |output: &nnc::ir::Output| match output.kind {
-        OutputKind::Figure(_) => read(figures.next().expect("one buffer a figure").1),
+        OutputKind::Figure(_) => {
+            let figure = figures.next().expect("one of the program for each of the graph");
+            read(figure.buffer)[figure.range()].to_vec()
+        }
         OutputKind::Write(slot) => match slot_buffer(slot) {
             Some(at) => read(BufferId(at as u32)),
             None => words(&inputs[slot.index()]),

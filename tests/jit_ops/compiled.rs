@@ -113,7 +113,10 @@ pub fn interpreted(program: &Program, graph: &Graph, inputs: &[Array<f64>], cut:
     let slot_buffer = |slot: SlotId| program.buffers.iter().position(|buffer| buffer.place == Place::Slot(slot));
     let words_of = |buffer: BufferId| memory.buffers[buffer.index()].clone();
     let one = |output: &Output| match output.kind {
-        OutputKind::Figure(_) => words_of(figures.next().expect("one buffer a figure").1),
+        OutputKind::Figure(_) => {
+            let figure = figures.next().expect("one of the program for each of the graph");
+            words_of(figure.buffer)[figure.range()].to_vec()
+        }
         OutputKind::Write(slot) => {
             slot_buffer(slot).map_or_else(|| words(&inputs[slot.index()]), |at| words_of(BufferId(at as u32)))
         }

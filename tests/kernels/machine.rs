@@ -71,6 +71,10 @@ fn buffer(name: &str, len: usize, place: Place) -> Buffer {
     Buffer { name: name.to_owned(), dtype: DType::F32, shape: vec![len], place, origin: Origin::default() }
 }
 
+fn figure(name: &str, buffer: u32, offset: usize, len: usize) -> Figure {
+    Figure { name: name.to_owned(), buffer: BufferId(buffer), offset, shape: vec![len] }
+}
+
 fn kernel(name: &str, params: &[(usize, Mode)], par: Option<Par>, flops: u64) -> Kernel {
     let param = |&(len, mode)| Param { name: "p".to_owned(), dtype: DType::F32, len, mode };
     Kernel {
@@ -103,7 +107,7 @@ fn counting_program(flops: u64) -> (Program, [KernelFn; 2]) {
         ],
         runs: vec![run(0, &[(0, 0)]), run(1, &[(0, 16), (1, 0)])],
         loops: Vec::new(),
-        figures: vec![("s".to_owned(), BufferId(1))],
+        figures: vec![figure("s", 1, 0, 1)],
     };
     (program, [increment, sum])
 }
@@ -162,7 +166,7 @@ fn constants_and_wide_kernels_are_reached_through_the_tables() {
             1 << 20,
         )],
         runs: vec![run(0, &[(0, 0), (1, 0), (2, 0)])],
-        figures: vec![("c".to_owned(), BufferId(2))],
+        figures: vec![figure("c", 2, 0, 16), figure("second row", 2, 4, 4)],
         ..Program::default()
     };
     let mut a = Aligned(std::array::from_fn::<f32, 16, _>(|i| i as f32));
@@ -172,6 +176,7 @@ fn constants_and_wide_kernels_are_reached_through_the_tables() {
     machine.step();
     let doubled: Vec<u32> = (0..16).map(|i| (2.0 * i as f32).to_bits()).collect();
     assert_eq!(machine.figure(0), doubled);
+    assert_eq!(machine.figure(1), &doubled[4..8]);
 }
 
 #[test]
@@ -219,6 +224,7 @@ fn programs_that_do_not_fit_are_refused() {
     assert!(load(&|program| program.runs[1].args[0].offset = 1001, 128).is_err());
     assert!(load(&|program| program.kernels[1].params[0].dtype = DType::I32, 128).is_err());
     assert!(load(&|program| program.runs[1].args.truncate(1), 128).is_err());
+    assert_eq!(load(&|program| program.figures[0].offset = 1, 128), Err("`s` is not in b1".to_owned()));
     let scratch = Param { name: "s".to_owned(), dtype: DType::F32, len: 1 << 14, mode: Mode::Scratch { offset: 64 } };
     assert!(load(&|program| program.kernels[0].params.push(scratch.clone()), 128).is_err());
 }

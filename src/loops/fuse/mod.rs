@@ -32,7 +32,7 @@ mod wide;
 use std::collections::HashSet;
 
 use crate::ir::{Const, Graph, Node, Op, OutputKind, ValueId};
-use crate::loops::ir::{BufferId, KernelId, Program, Run};
+use crate::loops::ir::{Arg, BufferId, Figure, KernelId, Program, Run};
 use crate::loops::verify::MAX_STATEMENTS;
 
 use domain::Style;
@@ -79,7 +79,11 @@ pub fn fuse(graph: &Graph, fuse: bool) -> Result<Draft, String> {
                 let to = home::slot_buffer(&graph, *slot, graph.node(output.value).origin, &mut draft.program);
                 draft.writes.push((to, home.arg.buffer));
             }
-            OutputKind::Figure(name) => draft.program.figures.push((name.clone(), home.arg.buffer)),
+            OutputKind::Figure(name) => {
+                let Arg { buffer, offset, .. } = home.arg;
+                let shape = graph.ty(output.value).shape.clone();
+                draft.program.figures.push(Figure { name: name.clone(), buffer, offset, shape });
+            }
         }
     }
     Ok(draft)
@@ -150,7 +154,7 @@ impl Context<'_> {
 }
 
 /// Gives each output a value of its own: one that is computed by a kernel, and not claimed by another written slot;
-/// with `every`, nor by a figure.
+/// with `every`, nor by a figure. Without it a figure may be what a scan leaves, where it leaves it.
 fn separate_outputs(graph: &Graph, every: bool) -> Graph {
     let mut graph = graph.clone();
     let mut claimed: HashSet<ValueId> = HashSet::new();
@@ -158,8 +162,12 @@ fn separate_outputs(graph: &Graph, every: bool) -> Graph {
         let output = graph.outputs[at].clone();
         let node = graph.node(output.value).clone();
         let own_slot = matches!((&output.kind, &node.op), (OutputKind::Write(to), Op::Input(from)) if to == from);
-        let given = matches!(&node.op, Op::Input(_) | Op::Const { value: Const::Table { .. }, .. } | Op::Scan { .. });
         let alone = every || matches!(output.kind, OutputKind::Write(_));
+        let given = match &node.op {
+            Op::Input(_) | Op::Const { value: Const::Table { .. }, .. } => true,
+            Op::Scan { .. } => alone,
+            _ => false,
+        };
         if own_slot || !(given || (alone && claimed.contains(&output.value))) {
             if alone {
                 claimed.insert(output.value);

@@ -47,9 +47,14 @@ pub fn verify(program: &Program) -> Result<(), String> {
         let turns: Vec<u64> = program.around(at).map(|(_, found)| found.turns).collect();
         verify_run(program, run, &turns).map_err(|reason| format!("run {at}: {reason}"))?;
     }
-    for (name, buffer) in &program.figures {
-        if buffer.index() >= program.buffers.len() {
-            return Err(format!("figure {name}: no buffer {buffer}"));
+    for figure in &program.figures {
+        let (name, buffer) = (&figure.name, figure.buffer);
+        match program.buffers.get(buffer.index()) {
+            None => return Err(format!("figure {name}: no buffer {buffer}")),
+            Some(found) if figure.range().end > found.len() => {
+                return Err(format!("figure {name}: elements {:?} of {} of {buffer}", figure.range(), found.len()));
+            }
+            Some(_) => {}
         }
     }
     Ok(())

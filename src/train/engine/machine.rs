@@ -69,8 +69,10 @@ impl Jit {
         }
         program.kernels.iter_mut().for_each(math::expand);
         let module = jit::compile(&program.kernels, &self.compile).map_err(|error| error.to_string())?;
-        let buffers = program.figures.iter().map(|(_, buffer)| &program.buffers[buffer.index()]);
-        let figure_types = buffers.map(|buffer| Type::new(buffer.dtype, buffer.shape.clone())).collect();
+        let figures = program.figures.iter();
+        let figure_types = figures
+            .map(|figure| Type::new(program.buffers[figure.buffer.index()].dtype, figure.shape.clone()))
+            .collect();
         let code =
             Rc::new(Code { program, module, figure_types, slots: found.slots.clone(), slot_count: graph.slots.len() });
         self.compiled.insert(found.key, Rc::clone(&code));
