@@ -194,6 +194,11 @@ impl Checker<'_> {
         })
     }
 
+    /// Whether the block being elaborated has such a column.
+    pub(super) fn is_block_column(&self, name: &str) -> bool {
+        self.block.is_some_and(|data| name == ROW || self.sets[data.index()].find(name).is_some())
+    }
+
     /// A name that a block does not know: most likely a column.
     pub(super) fn unknown_column(&mut self, name: &str, span: Span) -> Option<Value> {
         let data = self.block?;
@@ -257,13 +262,12 @@ impl Checker<'_> {
     }
 
     /// A column of the rows at hand by its name; only trains and `on` statements see them.
-    pub(super) fn column(&mut self, name: &str, frame: usize, span: Span) -> Option<Value> {
+    pub(super) fn column_at_hand(&self, name: &str, frame: usize) -> Option<(DataId, usize)> {
         if !matches!(self.frames[frame].kind, FrameKind::File | FrameKind::Train) {
             return None;
         }
         let data = self.phase.data?;
-        let at = self.sets[data.index()].find(name)?;
-        Some(self.column_value(data, at, span))
+        Some((data, self.sets[data.index()].find(name)?))
     }
 
     /// The number of something that is read; the same as before if it is read already.

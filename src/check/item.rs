@@ -289,10 +289,13 @@ impl Checker<'_> {
         match &expr.kind {
             ExprKind::For { bindings, carries, body } if carries.is_empty() => self.file_for(bindings, body),
             ExprKind::If { branches, otherwise } => {
-                for (condition, block) in branches {
+                for (at, (condition, block)) in branches.iter().enumerate() {
                     match self.eval(condition) {
-                        Value::Bool(true) => return self.file_block(block),
-                        Value::Bool(false) => {}
+                        Value::Bool(true) => {
+                            self.file_block(block);
+                            return self.names_of_others(&branches[at + 1..], otherwise.as_ref());
+                        }
+                        Value::Bool(false) => self.names_only(block),
                         Value::Unknown => return,
                         other => {
                             let message = format!("a condition in the file is known, this is {}", other.describe());

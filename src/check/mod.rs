@@ -29,6 +29,7 @@ mod kept;
 mod known;
 mod limits;
 mod movement;
+mod names;
 mod needs;
 mod optimize;
 mod params;
@@ -224,6 +225,8 @@ struct Checker<'a> {
     unparsed: unparsed::Unparsed,
     /// Where the user wrote what became a node, by node.
     written: Vec<Span>,
+    /// Blocks that are not taken whose names have been checked.
+    named: HashSet<Span>,
     /// Names that nothing uses, by place.
     unused: HashSet<Span>,
     /// Names of the data sets, by number.
@@ -336,6 +339,7 @@ impl<'a> Checker<'a> {
             conflicts: HashSet::new(),
             unparsed: unparsed::Unparsed::default(),
             written: Vec::new(),
+            named: HashSet::new(),
             unused: HashSet::new(),
             sets: Vec::new(),
             block: None,

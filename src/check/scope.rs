@@ -29,6 +29,23 @@ pub struct Binding {
     pub seed: i64,
 }
 
+/// Where a name gets its meaning from; numbers are those of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// A column of the set at hand, by its number there, before the names of the file's frame.
+    Column(usize, DataId, usize),
+    /// Bound in a block of a frame.
+    Local(usize),
+    /// A dim of a frame.
+    Dim(usize),
+    /// A column of the set whose block is being elaborated.
+    BlockColumn,
+    /// Known without a definition.
+    Ambient,
+    /// An order-free name of the file, or of those behind it.
+    Item,
+}
+
 /// What kind of body a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
@@ -215,38 +232,62 @@ impl Checker<'_> {
 
     /// What `name` means here, if anything.
     pub(super) fn find(&mut self, name: &str, span: Span) -> Option<Value> {
+        match self.meaning(name)? {
+            Meaning::Column(level, data, at) => {
+                let value = self.column_value(data, at, span);
+                Some(self.unless_hiding(value, name, level, span))
+            }
+            Meaning::Local(level) => {
+                let frame = &self.frames[level];
+                let binding = frame.scopes.iter().rev().find_map(|scope| scope.get(name)).cloned()?;
+                let at_file = frame.kind == FrameKind::File;
+                Some(if at_file { self.current_value(binding, name) } else { binding.value })
+            }
+            Meaning::Dim(level) => self.frames[level].dim(name).map(|dim| Value::size(dim.clone())),
+            Meaning::BlockColumn => self.block_column(name, span),
+            Meaning::Ambient => self.ambient(name, span),
+            Meaning::Item => self.item(self.frame().file, name, span),
+        }
+    }
+
+    /// Where `name` gets its meaning from here, if it has any; nothing is read or computed.
+    pub(super) fn meaning(&self, name: &str) -> Option<Meaning> {
         // A train's frame sees the file's locals; a definition only what the file has bound so far.
         let last = self.frames.len() - 1;
-        let file = self.frames[last].file;
         for level in (0..self.frames.len()).rev() {
             let frame = &self.frames[level];
-            let visible = level == last || frame.file == file && frame.kind.is_of_file();
+            let visible = level == last || frame.file == self.frames[last].file && frame.kind.is_of_file();
             if !visible || level != last && !self.sees(level, last) {
                 continue;
             }
-            if frame.kind == FrameKind::File {
-                // Columns hide the library's names; which of two of the file is meant nobody can tell.
-                if let Some(value) = self.column(name, last, span) {
-                    return Some(self.unless_hiding(value, name, level, span));
-                }
+            // Columns hide the library's names; which of two of the file is meant nobody can tell.
+            if frame.kind == FrameKind::File
+                && let Some((data, at)) = self.column_at_hand(name, last)
+            {
+                return Some(Meaning::Column(level, data, at));
             }
-            let frame = &self.frames[level];
-            let found = frame.scopes.iter().rev().find_map(|scope| scope.get(name)).cloned();
-            if let Some(binding) = found {
-                let at_file = frame.kind == FrameKind::File;
-                return Some(if at_file { self.current_value(binding, name) } else { binding.value });
+            if frame.scopes.iter().any(|scope| scope.contains_key(name)) {
+                return Some(Meaning::Local(level));
             }
             // The rows at hand (`B` of `on`) are the statement's: a definition has dims of its own.
-            if let Some(dim) = frame.dim(name).filter(|_| level == last || self.frames[last].kind.is_of_file()) {
-                return Some(Value::size(dim.clone()));
+            if frame.dim(name).is_some() && (level == last || self.frames[last].kind.is_of_file()) {
+                return Some(Meaning::Dim(level));
             }
-            if frame.kind == FrameKind::Data
-                && let Some(value) = self.block_column(name, span)
-            {
-                return Some(value);
+            if frame.kind == FrameKind::Data && self.is_block_column(name) {
+                return Some(Meaning::BlockColumn);
             }
         }
-        self.ambient(name, span).or_else(|| self.item(file, name, span))
+        if ["training", "run", "core", "none"].contains(&name) || self.is_figure(name) {
+            return Some(Meaning::Ambient);
+        }
+        let mut file = Some(self.frames[last].file);
+        while let Some(at) = file {
+            if self.files[at].items.contains_key(name) {
+                return Some(Meaning::Item);
+            }
+            file = self.files[at].behind;
+        }
+        super::intrinsics::Intrinsic::word(name).map(|_| Meaning::Item)
     }
 
     /// A column's value, if the file has no other meaning for its name.
@@ -282,17 +323,18 @@ impl Checker<'_> {
 
     /// A figure of the train at hand, or the part of one's name before the dot.
     pub(super) fn named_figure(&mut self, name: &str, span: Span) -> Option<Value> {
-        if self.phase.figures.iter().any(|figure| figure == name) {
+        if self.phase.figures.iter().chain(&self.phase.late).any(|figure| figure == name) {
             return Some(self.figure(name, span));
         }
-        if self.phase.late.iter().any(|figure| figure == name) {
-            return Some(self.figure(name, span));
-        }
-        let prefix = format!("{name}.");
+        self.is_figure(name).then(|| Value::Figures(name.into()))
+    }
+
+    /// Whether this is a figure of the train at hand, or the part of one's name before the dot.
+    fn is_figure(&self, name: &str) -> bool {
         let mut figures = self.phase.figures.iter().chain(&self.phase.late);
-        let known = figures.any(|figure| figure.starts_with(&prefix));
-        let validation = name == "val" && self.phase.epoch_end;
-        (known || validation).then(|| Value::Figures(name.into()))
+        let known = figures
+            .any(|figure| figure.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+        known || name == "val" && self.phase.epoch_end
     }
 
     /// An order-free name of a file or of those behind it.
@@ -315,7 +357,7 @@ impl Checker<'_> {
         self.files[file].behind.and_then(|behind| self.item(behind, name, span))
     }
 
-    fn unknown_name(&mut self, name: &str, span: Span) -> Value {
+    pub(super) fn unknown_name(&mut self, name: &str, span: Span) -> Value {
         if self.phase.epoch_end {
             let figures = self.phase.figures.clone();
             if let Some(near) = nearest(name, figures.iter().map(String::as_str)) {

@@ -268,16 +268,26 @@ impl Checker<'_> {
         let mut waiting: Vec<(Tensor, Value, Span)> = Vec::new();
         let mut last = None;
         let last_place = otherwise.map_or(span, |block| block.span);
-        for (condition, block) in branches {
+        for (at, (condition, block)) in branches.iter().enumerate() {
             let known = self.eval(condition);
             match known {
                 Value::Bool(true) => {
                     self.assume(condition, true);
                     last = Some(self.scoped(|checker| checker.block(block)));
+                    self.names_of_others(&branches[at + 1..], otherwise);
                     break;
                 }
-                Value::Bool(false) => self.assume(condition, false),
-                Value::Unknown => return Value::Unknown,
+                Value::Bool(false) => {
+                    self.assume(condition, false);
+                    self.names_only(block);
+                }
+                Value::Unknown => {
+                    // In a definition's own check what depends on its settings is open: any branch may be taken.
+                    if self.open {
+                        self.names_of_others(&branches[at..], otherwise);
+                    }
+                    return Value::Unknown;
+                }
                 computed => {
                     let Some(truth) = self.truth(&computed, condition.span) else { return Value::Unknown };
                     let value = self.pure_branch(block);
@@ -297,6 +307,11 @@ impl Checker<'_> {
             }
             self.choose(truth, (value, place), (otherwise, last_place), span)
         })
+    }
+
+    /// Checks the names of branches behind the one that is taken.
+    pub(super) fn names_of_others(&mut self, branches: &[(Expr, Block)], otherwise: Option<&Block>) {
+        branches.iter().map(|(_, block)| block).chain(otherwise).for_each(|block| self.names_only(block));
     }
 
     /// What a condition that is known to be `truth` says of dims holds in the rest of this use of the definition: where
