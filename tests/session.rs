@@ -139,7 +139,7 @@ fn the_worst_row_is_of_the_epochs_own_steps() {
     let worst = train.figures[1].train;
     let data = train.data.unwrap();
     b.act(ActionKind::Train(Box::new(train)));
-    b.print(&[worst], Some(Part { data, name: "train".into() }));
+    b.print(&[worst], Some(Part { data, name: "train".into(), by: None }));
     for engine in ENGINES {
         let (heard, outcome) = outcome_of(&b.program, engine, "worst");
         assert_eq!(floats(&heard.prints[0])[0], outcome.trains[0].records[0][3], "{engine:?}");
@@ -203,7 +203,7 @@ pub fn xor(epochs: u64) -> Build {
     }
     b.act(ActionKind::Train(Box::new(train)));
     let probability = b.unary(Unary::Logistic, z);
-    b.print(&[probability], Some(Part { data, name: "train".into() }));
+    b.print(&[probability], Some(Part { data, name: "train".into(), by: None }));
     b
 }
 

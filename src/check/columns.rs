@@ -251,7 +251,7 @@ impl Checker<'_> {
                 return Value::Texts(data, read);
             }
         }
-        let part = Part { data, name: "all".to_string() };
+        let part = Part { data, name: "all".to_string(), by: None };
         let rows = self.part_rows(&part);
         let atom = self.program.data[data.index()].at_hand;
         let Value::Tensor(tensor) = self.set_value(data, at, span) else { return Value::Unknown };

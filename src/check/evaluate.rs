@@ -24,7 +24,7 @@ impl Checker<'_> {
         };
         let part = match part {
             Value::Part(part) => part,
-            Value::Data(data) => Part { data, name: "all".into() },
+            Value::Data(data) => Part { data, name: "all".into(), by: None },
             other => {
                 let message = format!("`evaluate` takes a part of a data set, this is {}", other.describe());
                 return self.error(Code::E0604, message, part_span);

@@ -87,7 +87,7 @@ impl Checker<'_> {
             groups[at].1.push(node);
         }
         let described = &self.program.data[data.index()];
-        let on = Some((Part { data, name: "train".to_string() }, described.at_hand));
+        let on = Some((Part { data, name: "train".to_string(), by: None }, described.at_hand));
         for (slots, outputs) in groups {
             let eval = Eval { outputs, on: on.clone(), seed: self.seed };
             self.act(ActionKind::Set { slots, eval }, span);

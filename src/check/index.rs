@@ -303,14 +303,17 @@ impl Checker<'_> {
         Some(at)
     }
 
-    /// Where the rows of an axis come from, in a train.
+    /// Where the rows of an axis come from, in a train or in chunks of a part.
     fn batch_help(&mut self, rows: i64) -> Option<String> {
-        let (batch, part) = match self.phase.at_hand.clone().filter(|_| self.phase.train)? {
+        let chunks = self.phase.by.is_some();
+        let (batch, part) = match self.phase.at_hand.clone().filter(|_| self.phase.train || chunks)? {
             AtHand::Batch(batch, part) => (batch, part),
             AtHand::Part(part) => return Some(format!("the part `{}` has {rows} rows", part.name)),
         };
         let rest = part.map(|part| self.part_rows(&part)).filter(|all| rows < batch as i64 && *all > batch);
         Some(match rest {
+            Some(all) if chunks => format!("the last of the chunks of {batch} has {rows} of the {all} rows"),
+            None if chunks => format!("a chunk has {rows} rows"),
             Some(all) => format!("the last of the batches of {batch} has {rows} of the {all} rows"),
             None => format!("a step of this train sees {rows} rows"),
         })

@@ -5,11 +5,11 @@ use super::Checker;
 use super::dims::AtomId;
 use super::scope::{AtHand, Binding, FrameKind};
 use super::typed::{Action, ActionKind, Eval, Kind, NodeId, Part, SlotId};
-use super::value::{Number, SlotValue, Tensor, Value};
-use crate::diag::Code;
+use super::value::{Elem, Number, SlotValue, Tensor, Value};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Owner, Type};
 use crate::source::Span;
-use crate::syntax::ast::{Expr, Pattern};
+use crate::syntax::ast::{Expr, On, Pattern};
 
 /// What a statement stores of what it computes on a part.
 struct Kept {
@@ -86,7 +86,7 @@ impl Checker<'_> {
     }
 
     /// `let p = e on part`: computed at once, over the whole part.
-    pub(super) fn let_on(&mut self, pattern: &Pattern, value: &Expr, on: &Expr, span: Span) {
+    pub(super) fn let_on(&mut self, pattern: &Pattern, value: &Expr, on: &On, span: Span) {
         let Some((part, rows)) = self.enter_part(on) else {
             self.columns_unknown = true;
             self.eval(value);
@@ -94,6 +94,7 @@ impl Checker<'_> {
             return self.bind_pattern(pattern, Value::Unknown);
         };
         let computed = self.eval(value);
+        let computed = self.averaged(computed, value.span);
         let count = self.part_rows(&part);
         self.leave_part();
         let kept = self.keep_at_once(computed, (part, rows), count, value.span, span);
@@ -169,28 +170,105 @@ impl Checker<'_> {
     }
 
     /// Brings the columns of a part into scope.
-    pub(super) fn enter_part(&mut self, on: &Expr) -> Option<(Part, AtomId)> {
-        let value = self.eval(on);
-        let part = match value {
+    pub(super) fn enter_part(&mut self, on: &On) -> Option<(Part, AtomId)> {
+        let value = self.eval(&on.part);
+        let mut part = match value {
             Value::Part(part) => part,
-            Value::Data(data) => Part { data, name: "all".to_string() },
+            Value::Data(data) => Part { data, name: "all".to_string(), by: None },
             Value::Unknown => return None,
             other => {
                 let message = format!("`on` takes a part of a data set, this is {}", other.describe());
-                self.error(Code::E0604, message, on.span);
+                self.error(Code::E0604, message, on.part.span);
                 return None;
             }
         };
+        part.by = match &on.by {
+            Some(by) => Some(self.rows_at_a_time(by)?),
+            None => None,
+        };
         let rows = self.program.data[part.data.index()].at_hand;
         self.phase.data = Some(part.data);
-        self.phase.at_hand = Some(AtHand::Part(part.clone()));
+        self.phase.by = part.by;
+        self.phase.at_hand = Some(match part.by {
+            Some(by) => AtHand::Batch(by, Some(part.clone())),
+            None => AtHand::Part(part.clone()),
+        });
         self.phase.rows = Some(super::dims::Dim::atom(rows));
         self.frame_mut().dims.push(("B".to_string(), super::dims::Dim::atom(rows)));
         Some((part, rows))
     }
 
+    /// The number behind `by`.
+    fn rows_at_a_time(&mut self, by: &Expr) -> Option<u64> {
+        match self.eval(by) {
+            Value::Number(Number::Int(rows), _) if rows > 0 => Some(rows as u64),
+            Value::Number(Number::Int(rows), _) => {
+                self.error(Code::E0308, format!("chunks of {rows} rows"), by.span);
+                None
+            }
+            Value::Unknown => None,
+            other => {
+                let shown = self.known_text(&other).unwrap_or_else(|| other.describe().to_string());
+                let message = format!("`by` takes a known whole number of rows, this is {shown}");
+                self.error(Code::E0401, message, by.span);
+                None
+            }
+        }
+    }
+
+    /// With `by` the values of chunks are averaged: what can be averaged, as f32; anything else is reported.
+    pub(super) fn averaged(&mut self, value: Value, span: Span) -> Value {
+        let Some(by) = self.phase.by else { return value };
+        if self.known_text(&value).is_some() {
+            return value;
+        }
+        let mut all =
+            |items: &[Value]| -> Vec<Value> { items.iter().map(|item| self.averaged(item.clone(), span)).collect() };
+        match &value {
+            Value::Unknown => value,
+            Value::Tuple(items) => Value::Tuple(all(items).into()),
+            Value::List(items) => Value::List(all(items).into()),
+            Value::Pieces(items) => Value::Pieces(all(items).into()),
+            Value::Record(fields) => {
+                let field = |(name, value): &(_, Value)| (Clone::clone(name), self.averaged(value.clone(), span));
+                Value::Record(fields.iter().map(field).collect::<Vec<_>>().into())
+            }
+            Value::Tensor(_) | Value::Slot(_) | Value::Number(..) => match self.tensor(&value, span) {
+                Some(tensor) => self.average_of(tensor, by, span),
+                None => Value::Unknown,
+            },
+            other => {
+                let message = format!("`by {by}` averages values of chunks, this is {}", other.describe());
+                self.error(Code::E0311, message, span)
+            }
+        }
+    }
+
+    fn average_of(&mut self, tensor: Tensor, by: u64, span: Span) -> Value {
+        if tensor.shape.iter().any(|dim| self.program.atoms.resolve(dim).as_number().is_none()) {
+            let message = format!("`by {by}` averages values of chunks, this has one for each row");
+            let help = "`mean(...)` of it; without `by` the whole part is at hand";
+            let shown = self.show_type(&tensor);
+            return self.report(Diagnostic::new(Code::E0311, message, span).here(shown).help(help));
+        }
+        if matches!(tensor.elem, Elem::Class(_)) {
+            let message = format!("`by {by}` averages values of chunks, and classes have no average");
+            return self.error(Code::E0305, message, span);
+        }
+        Value::Tensor(self.convert(tensor, Elem::F32, span))
+    }
+
+    /// `by` where nothing can be averaged: false, and it is reported.
+    pub(super) fn without_chunks(&mut self, on: Option<&On>, statement: &str, help: &str) -> bool {
+        let Some(by) = on.and_then(|on| on.by.as_ref()) else { return true };
+        let message = format!("`{statement}` takes no averages of chunks");
+        self.report(Diagnostic::new(Code::E0403, message, by.span).help(help));
+        false
+    }
+
     /// Ends the scope of a part's columns.
     pub(super) fn leave_part(&mut self) {
+        self.phase.by = None;
         self.frame_mut().dims.retain(|(name, _)| name != "B");
         self.phase.data = None;
         self.phase.at_hand = None;

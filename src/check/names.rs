@@ -12,8 +12,8 @@ use super::limits::names_in;
 use super::picture::MarkKind;
 use crate::source::Span;
 use crate::syntax::ast::{
-    Arg, Block, Declared, Definition, ElemExpr, Expr, ExprKind, IndexItem, Name, Path, PathStep, Pattern, ShapeItem,
-    Stmt, StmtKind, TextPart, TypeExpr, TypeKind,
+    Arg, Block, Declared, Definition, ElemExpr, Expr, ExprKind, IndexItem, Name, On, Path, PathStep, Pattern,
+    ShapeItem, Stmt, StmtKind, TextPart, TypeExpr, TypeKind,
 };
 
 /// What an optimiser's body is given.
@@ -183,8 +183,11 @@ impl Names<'_, '_> {
     }
 
     /// What is said of rows, if it is: their columns are names.
-    fn on(&mut self, on: Option<&Expr>, inside: impl FnOnce(&mut Self)) {
-        self.optional(on);
+    fn on(&mut self, on: Option<&On>, inside: impl FnOnce(&mut Self)) {
+        if let Some(On { part, by, .. }) = on {
+            self.expr(part);
+            self.optional(by.as_ref());
+        }
         self.columns += u32::from(on.is_some());
         inside(self);
         self.columns -= u32::from(on.is_some());

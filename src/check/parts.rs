@@ -191,7 +191,7 @@ impl Checker<'_> {
     pub(super) fn data_field(&mut self, data: DataId, name: &Name, span: Span) -> Value {
         let set = &self.program.data[data.index()];
         if name.text == "all" || set.parts.iter().any(|(part, _)| *part == name.text) {
-            return Value::Part(Part { data, name: name.text.clone() });
+            return Value::Part(Part { data, name: name.text.clone(), by: None });
         }
         if let Some(at) = self.sets[data.index()].find(&name.text) {
             if self.phase.data == Some(data) {

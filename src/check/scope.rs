@@ -147,6 +147,8 @@ pub struct Phase {
     pub evaluated: Option<(super::typed::Part, super::dims::AtomId)>,
     /// Whose rows are at hand, where that is known.
     pub at_hand: Option<AtHand>,
+    /// Values are those of so many rows at a time, averaged.
+    pub by: Option<u64>,
     /// The number of the update at hand, from 1, once an optimiser has asked.
     pub turn: Option<NodeId>,
     /// Slots whose new value is in error.

@@ -5,18 +5,18 @@ use super::typed::{ActionKind, Eval, Shown};
 use super::value::{Elem, Number, Value};
 use crate::diag::Code;
 use crate::source::Span;
-use crate::syntax::ast::{Expr, ExprKind};
+use crate::syntax::ast::{Expr, ExprKind, On};
 
 impl Checker<'_> {
     /// `print a, b on part`
-    pub(super) fn print(&mut self, values: &[Expr], on: Option<&Expr>, span: Span) {
+    pub(super) fn print(&mut self, values: &[Expr], on: Option<&On>, span: Span) {
         if let Some(action) = self.print_action(values, on) {
             self.act(action, span);
         }
     }
 
     /// The action of a `print`, if all its values are right.
-    pub(super) fn print_action(&mut self, values: &[Expr], on: Option<&Expr>) -> Option<ActionKind> {
+    pub(super) fn print_action(&mut self, values: &[Expr], on: Option<&On>) -> Option<ActionKind> {
         let part = on.and_then(|on| self.enter_part(on));
         self.columns_unknown = on.is_some() && part.is_none();
         let errors = self.errors();
@@ -24,6 +24,7 @@ impl Checker<'_> {
         let mut shown = Vec::new();
         for expr in values {
             let value = self.eval(expr);
+            let value = self.averaged(value, expr.span);
             shown.push(self.shown(&value, &mut eval, expr.span));
         }
         if on.is_some() {
@@ -112,7 +113,7 @@ impl Checker<'_> {
     }
 
     /// `assert condition, "message" on part`
-    pub(super) fn assert(&mut self, condition: &Expr, message: Option<&Expr>, on: Option<&Expr>, span: Span) {
+    pub(super) fn assert(&mut self, condition: &Expr, message: Option<&Expr>, on: Option<&On>, span: Span) {
         if let Some(kind) = self.assert_action(condition, message, on) {
             self.act(kind, span);
         }
@@ -123,8 +124,12 @@ impl Checker<'_> {
         &mut self,
         condition: &Expr,
         message: Option<&Expr>,
-        on: Option<&Expr>,
+        on: Option<&On>,
     ) -> Option<ActionKind> {
+        let help = "give the average a name, and assert that: `let l = ... on part by 256`, `assert l < 0.5`";
+        if !self.without_chunks(on, "assert", help) {
+            return None;
+        }
         let part = on.and_then(|on| self.enter_part(on));
         self.columns_unknown = on.is_some() && part.is_none();
         let errors = self.errors();

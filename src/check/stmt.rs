@@ -7,7 +7,7 @@ use super::value::{Elem, InstanceId, SlotValue, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Owner, Type};
 use crate::source::Span;
-use crate::syntax::ast::{Block, Declared, Expr, ExprKind, Path, Pattern, Stmt, StmtKind};
+use crate::syntax::ast::{Block, Declared, Expr, ExprKind, On, Path, Pattern, Stmt, StmtKind};
 
 impl Checker<'_> {
     /// A block's statements, then its value.
@@ -68,7 +68,7 @@ impl Checker<'_> {
     }
 
     /// `let pattern = value`
-    pub(super) fn let_stmt(&mut self, pattern: &Pattern, value: &Expr, on: Option<&Expr>) {
+    pub(super) fn let_stmt(&mut self, pattern: &Pattern, value: &Expr, on: Option<&On>) {
         if let Some(on) = on {
             self.report(
                 Diagnostic::new(Code::E0403, "a `let` with `on` stands at file level only", on.span)

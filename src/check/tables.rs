@@ -19,7 +19,7 @@ use super::value::{Elem, Number, SlotValue, Tensor, Value};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::ir::{DType, Owner, Type};
 use crate::source::Span;
-use crate::syntax::ast::{Expr, Name, Named};
+use crate::syntax::ast::{Name, Named, On};
 
 /// Most rows that a table may have.
 const MOST_ROWS: u64 = 10_000_000;
@@ -46,7 +46,7 @@ enum Recordable {
 
 impl Checker<'_> {
     /// `record a, name = e on part into runs` in the file.
-    pub(super) fn record(&mut self, values: &[Named], on: Option<&Expr>, into: &Name, span: Span) {
+    pub(super) fn record(&mut self, values: &[Named], on: Option<&On>, into: &Name, span: Span) {
         let Some((eval, row)) = self.record_parts(values, on, into, span) else { return };
         self.append(&row, 1);
         self.act(ActionKind::Record { eval, row }, span);
@@ -56,14 +56,14 @@ impl Checker<'_> {
     pub(super) fn record_action(
         &mut self,
         values: &[Named],
-        on: Option<&Expr>,
+        on: Option<&On>,
         into: &Name,
         span: Span,
     ) -> Option<ActionKind> {
         self.record_parts(values, on, into, span).map(|(eval, row)| ActionKind::Record { eval, row })
     }
 
-    fn record_parts(&mut self, values: &[Named], on: Option<&Expr>, into: &Name, span: Span) -> Option<(Eval, Row)> {
+    fn record_parts(&mut self, values: &[Named], on: Option<&On>, into: &Name, span: Span) -> Option<(Eval, Row)> {
         let part = on.and_then(|on| self.enter_part(on));
         self.columns_unknown = on.is_some() && part.is_none();
         let errors = self.errors();
@@ -112,6 +112,7 @@ impl Checker<'_> {
                 continue;
             }
             let value = self.eval(&named.value);
+            let value = self.averaged(value, named.value.span);
             match self.recordable(&value, named.value.span) {
                 Some(cell) => cells.push((name, named.value.span, cell)),
                 None => failed = true,
@@ -346,7 +347,7 @@ impl Checker<'_> {
         let takes = train.phases.iter().any(|phase| phase.columns);
         let batches = match train.data.filter(|_| takes) {
             Some(data) => {
-                let rows = self.part_rows(&Part { data, name: "train".to_string() }).max(1);
+                let rows = self.part_rows(&Part { data, name: "train".to_string(), by: None }).max(1);
                 Some(rows.div_ceil(train.batch.map_or(rows, |batch| batch.min(rows)).max(1)))
             }
             None => None,
@@ -410,7 +411,7 @@ impl Checker<'_> {
             let (value, count) = match value {
                 Value::Unknown => return Value::Unknown,
                 Value::Column(data, at) => {
-                    let count = self.part_rows(&Part { data, name: "all".to_string() });
+                    let count = self.part_rows(&Part { data, name: "all".to_string(), by: None });
                     (self.shown_column(data, at, place), Some(count))
                 }
                 Value::Table(_) => {
@@ -540,7 +541,7 @@ impl Checker<'_> {
         if !on {
             return statement(self);
         }
-        let (data, rows) = (self.phase.data, self.phase.rows.clone());
+        let (data, rows, at_hand) = (self.phase.data, self.phase.rows.clone(), self.phase.at_hand.clone());
         let columns = std::mem::take(&mut self.phase.columns);
         let calls = std::mem::take(&mut self.phase.calls);
         let dims = self.frame().dims.clone();
@@ -550,7 +551,7 @@ impl Checker<'_> {
         self.phase.training = training;
         self.phase.columns = columns;
         self.phase.calls = calls;
-        (self.phase.data, self.phase.rows) = (data, rows);
+        (self.phase.data, self.phase.rows, self.phase.at_hand) = (data, rows, at_hand);
         self.frame_mut().dims = dims;
         result
     }

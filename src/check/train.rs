@@ -12,7 +12,7 @@ use super::value::{Elem, InstanceId, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Owner;
 use crate::source::Span;
-use crate::syntax::ast::{Block, EveryUnit, Expr, ExprKind, Name, Named, Path, Stmt, StmtKind};
+use crate::syntax::ast::{Block, EveryUnit, Expr, ExprKind, Name, Named, On, Path, Stmt, StmtKind};
 
 /// What `evaluate` needs of a train that has been.
 #[derive(Debug)]
@@ -64,12 +64,14 @@ impl Checker<'_> {
     pub(super) fn train_item(
         &mut self,
         subject: Option<&Path>,
-        on: Option<&Expr>,
+        on: Option<&On>,
         log: Option<&Name>,
         body: &Block,
         span: Span,
     ) {
         let errors = self.errors();
+        self.without_chunks(on, "train", "`batch n` in its body says how many rows a step has");
+        let on = on.map(|on| &on.part);
         // A train whose subject or data is in error is looked at all the same, for what else is wrong in it.
         let mut broken = false;
         let instance = match subject {
@@ -339,7 +341,7 @@ impl Checker<'_> {
         subject: Option<&Value>,
         validated: bool,
     ) {
-        let part = |name: &str| place.0.map(|data| Part { data, name: name.to_string() });
+        let part = |name: &str| place.0.map(|data| Part { data, name: name.to_string(), by: None });
         let step_rows = match (train.batch, part("train")) {
             (Some(batch), part) => Some(AtHand::Batch(batch, part)),
             (None, part) => part.map(AtHand::Part),

@@ -192,8 +192,10 @@ pub struct Eval {
 }
 
 /// A part of a data set.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Part {
+    /// So many rows at a time, the values averaged; all at once without.
+    pub by: Option<u64>,
     /// The set.
     pub data: DataId,
     /// `train`, `val`, `test`, `all`.

@@ -78,7 +78,8 @@ fn rows_of(program: &Program, eval: &Eval) -> u64 {
     let Some((part, _)) = &eval.on else { return 1 };
     let data = &program.data[part.data.index()];
     let found = data.parts.iter().find(|(name, _)| *name == part.name);
-    found.map_or(data.rows, |(_, rows)| *rows)
+    let rows = found.map_or(data.rows, |(_, rows)| *rows);
+    part.by.map_or(rows, |by| by.min(rows))
 }
 
 impl<'a> Computation<'a> {
@@ -111,7 +112,7 @@ impl<'a> Computation<'a> {
     /// The part whose rows are at hand.
     pub fn part(&self) -> Option<Part> {
         match self.what {
-            What::Step { train, .. } => train.data.map(|data| Part { data, name: "train".to_string() }),
+            What::Step { train, .. } => train.data.map(|data| Part { data, name: "train".to_string(), by: None }),
             What::Once(eval) => eval.on.as_ref().map(|(part, _)| part.clone()),
         }
     }

@@ -15,6 +15,7 @@ use crate::lower::{self, Request, path};
 use crate::train::columns::{self, Dataset};
 use crate::train::data::fill_column;
 use crate::train::engine::{Engine, Executable, Memory};
+use crate::train::evaluate::{Rows, prepare};
 use crate::train::session;
 
 /// A program's memory, not run.
@@ -39,21 +40,22 @@ impl<'a> Preview<'a> {
     pub fn advance(&mut self, action: usize) -> Result<(), String> {
         for action in &self.program.actions[..action] {
             let ActionKind::Set { slots, eval } = &action.kind else { continue };
-            let rows = match &eval.on {
-                Some((part, atom)) => {
-                    let set = self.set(part.data)?;
-                    Some((*atom, set.rows(&part.name).map_or(0, <[u32]>::len) as u64))
-                }
-                None => None,
-            };
-            let writes = slots.iter().copied().zip(eval.outputs.iter().copied()).collect();
-            let graph = lower::lower(self.program, &Request { writes, rows, ..Request::default() })?;
             self.set_scalars(eval.seed, 0);
-            let mut executable = self.engine.compile("values", graph, &mut self.memory)?;
-            if let Some((part, _)) = &eval.on {
-                self.fill(executable.as_ref(), part)?;
+            if let Some((part, atom)) = &eval.on {
+                let set = self.set(part.data)?;
+                let rows = set.rows(&part.name).unwrap_or_default().into();
+                let rows = Rows { set, rows, atom: *atom, by: part.by };
+                let (engine, memory) = (self.engine.as_mut(), &mut self.memory);
+                let mut prepared = prepare(self.program, engine, memory, &eval.outputs, Some(rows), "values")?;
+                prepared.run(memory)?;
+                for (slot, value) in slots.iter().zip(prepared.values()) {
+                    memory.main_mut().words_mut(slot.index()).copy_from_slice(&value.words);
+                }
+                continue;
             }
-            executable.step(&mut self.memory)?;
+            let writes = slots.iter().copied().zip(eval.outputs.iter().copied()).collect();
+            let graph = lower::lower(self.program, &Request { writes, ..Request::default() })?;
+            self.engine.compile("values", graph, &mut self.memory)?.step(&mut self.memory)?;
         }
         Ok(())
     }

@@ -87,11 +87,11 @@ pub enum StmtKind {
     /// `data name = expr as path | { ... }`
     Data { name: Name, source: Expr, like: Option<Path>, body: Option<Vec<DataStmt>> },
     /// `train M on d as log { ... }`
-    Train { subject: Option<Path>, on: Option<Expr>, log: Option<Name>, body: Block },
+    Train { subject: Option<Path>, on: Option<On>, log: Option<Name>, body: Block },
 
     // Everywhere.
     /// `let pattern = expr on part`
-    Let { pattern: Pattern, value: Expr, on: Option<Expr> },
+    Let { pattern: Pattern, value: Expr, on: Option<On> },
     /// `fit name = expr`
     Fit { name: Name, value: Expr },
     /// `param w: f32[D] ~ f, b = 0`
@@ -109,17 +109,17 @@ pub enum StmtKind {
 
     // File, file-level `for`, `every`.
     /// `print a, b on part`
-    Print { values: Vec<Expr>, on: Option<Expr> },
+    Print { values: Vec<Expr>, on: Option<On> },
     /// `plot a, b on part as "x.svg"`
-    Plot { values: Vec<Expr>, on: Option<Expr>, to: Option<Expr> },
+    Plot { values: Vec<Expr>, on: Option<On>, to: Option<Expr> },
     /// `assert cond, "message" on part`
-    Assert { condition: Expr, message: Option<Expr>, on: Option<Expr> },
+    Assert { condition: Expr, message: Option<Expr>, on: Option<On> },
     /// `save M as "x.safetensors"`
     Save { what: Path, to: Expr },
     /// `load M from "x.safetensors" at "A.trunk"`
     Load { what: Path, from: Expr, at: Option<Expr> },
     /// `record a, name = e on part into runs`
-    Record { values: Vec<Named>, on: Option<Expr>, into: Name },
+    Record { values: Vec<Named>, on: Option<On>, into: Name },
     /// `seed 1`
     Seed(Expr),
 
@@ -142,6 +142,17 @@ pub enum StmtKind {
     Keep { highest: bool, figure: Path },
     /// `every 1 epochs { ... }`
     Every { count: Expr, unit: EveryUnit, body: Block },
+}
+
+/// `on part by n`: whose rows are at hand.
+#[derive(Clone, Debug)]
+pub struct On {
+    /// The part, or the set.
+    pub part: Expr,
+    /// So many rows at a time, the values averaged.
+    pub by: Option<Expr>,
+    /// Both.
+    pub span: Span,
 }
 
 /// The unit of `every`.

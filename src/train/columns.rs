@@ -124,7 +124,7 @@ fn chosen_rows(program: &Program, declared: &Data, table: &Table) -> Result<Chos
     let columns = Rc::new(columns.collect::<Result<Vec<_>, _>>()?);
     let set = Rc::new(Dataset { columns, parts: Parts::default(), all: all.clone() });
     let mut memory = session::memory(program);
-    let rows = Rows { set, rows: all.into(), atom: declared.at_hand };
+    let rows = Rows { set, rows: all.into(), atom: declared.at_hand, by: None };
     let computed = evaluate::prepare(program, &mut Interpreter::new(false), &mut memory, &nodes, Some(rows), "rows")
         .and_then(|mut prepared| prepared.run(&mut memory).map(|()| prepared.values()));
     let computed = computed.map_err(|reason| DataError::new(format!("internal error: {reason}")))?;

@@ -181,7 +181,7 @@ fn prepare_val(session: &mut Session<'_>, train: &Train, span: Span) -> Result<O
     let (numbers, nodes): (Vec<usize>, Vec<NodeId>) =
         train.figures.iter().enumerate().filter_map(|(at, figure)| Some((at, figure.val?))).unzip();
     let Some(data) = train.data.filter(|_| !numbers.is_empty()) else { return Ok(None) };
-    let part = Part { data, name: "val".to_string() };
+    let part = Part { data, name: "val".to_string(), by: None };
     if session.set(data)?.rows(&part.name).is_none_or(<[u32]>::is_empty) {
         return Ok(None);
     }

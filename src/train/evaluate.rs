@@ -1,9 +1,12 @@
-//! Something computed once: whole, or on a part through its row-wise front.
+//! Something computed once: whole, on a part through its row-wise front, or as
+//! the average over chunks of a part.
 //!
 //! In: nodes, and the part whose rows are at hand. Out: their values. A part of
 //! more than [`CHUNK`] rows is never at hand whole: the front of the row rule is
 //! computed for `CHUNK` rows at a time (the last chunk filled up with its last
 //! row, whose results are thrown away), joined, and the rest computed once.
+//! Averages are of the values of chunks as large as the program says, each by
+//! its rows: the last may have fewer.
 
 use std::rc::Rc;
 
@@ -28,12 +31,37 @@ pub struct Rows {
     pub rows: Rc<[u32]>,
     /// The open size they give a number.
     pub atom: AtomId,
+    /// So many at a time, the values averaged.
+    pub by: Option<u64>,
 }
 
 /// Nodes compiled, with the rows they are computed on.
-pub struct Prepared {
+pub enum Prepared {
+    /// With all rows at hand, or none.
+    Whole(Whole),
+    /// The average over chunks.
+    Average(Average),
+}
+
+/// Nodes computed once, from fronts that are joined before.
+pub struct Whole {
     front: Option<Front>,
     main: Box<dyn Executable>,
+}
+
+/// Nodes of f32 computed for chunks of rows, and averaged by them.
+pub struct Average {
+    rows: Rows,
+    by: usize,
+    /// For whole chunks, and for what is left behind them.
+    chunks: Vec<Chunk>,
+    values: Vec<Value>,
+}
+
+/// Nodes compiled for a number of rows.
+struct Chunk {
+    executable: Box<dyn Executable>,
+    columns: Vec<(Place, usize)>,
 }
 
 struct Front {
@@ -83,17 +111,20 @@ pub fn prepare(
 ) -> Result<Prepared, String> {
     let Some(rows) = rows else {
         let main = engine.compile(name, lower::eval(program, outputs, None)?, memory)?;
-        return Ok(Prepared { front: None, main });
+        return Ok(Prepared::Whole(Whole { front: None, main }));
     };
-    if rows.rows.len() > CHUNK {
-        return prepare_split(program, engine, memory, outputs, rows, name);
+    let count = rows.rows.len();
+    if let Some(by) = rows.by.map(|by| usize::try_from(by).unwrap_or(count)).filter(|&by| by < count) {
+        return Ok(Prepared::Average(Average::new(program, engine, memory, outputs, (rows, by), name)?));
     }
-    let graph = lower::eval(program, outputs, Some((rows.atom, rows.rows.len() as u64)))?;
-    let main = engine.compile(name, graph, memory)?;
-    for (place, column) in columns_of(main.as_ref(), &rows.set)? {
+    if count > CHUNK {
+        return Ok(Prepared::Whole(prepare_split(program, engine, memory, outputs, rows, name)?));
+    }
+    let Chunk { executable: main, columns } = Chunk::new(program, engine, memory, outputs, (&rows, count), name)?;
+    for (place, column) in columns {
         fill_column(&rows.set.columns[column], &rows.rows, memory.words_mut(place));
     }
-    Ok(Prepared { front: None, main })
+    Ok(Prepared::Whole(Whole { front: None, main }))
 }
 
 fn prepare_split(
@@ -103,23 +134,22 @@ fn prepare_split(
     outputs: &[NodeId],
     rows: Rows,
     name: &str,
-) -> Result<Prepared, String> {
+) -> Result<Whole, String> {
     let split = rows::split(program, outputs, rows.atom);
     let count = rows.rows.len() as u64;
     let request = Request { given: split.fronts.clone(), ..Request::of_outputs(outputs, Some((rows.atom, count))) };
     let main = engine.compile(&format!("{name}, rest"), lower::lower(program, &request)?, memory)?;
     if split.fronts.is_empty() {
-        return Ok(Prepared { front: None, main });
+        return Ok(Whole { front: None, main });
     }
-    let graph = lower::eval(program, &split.fronts, Some((rows.atom, CHUNK as u64)))?;
-    let executable = engine.compile(&format!("{name}, rows"), graph, memory)?;
-    let columns = columns_of(executable.as_ref(), &rows.set)?;
+    let Chunk { executable, columns } =
+        Chunk::new(program, engine, memory, &split.fronts, (&rows, CHUNK), &format!("{name}, rows"))?;
     let mut joins = Vec::with_capacity(split.fronts.len());
     for (at, (ty, &axis)) in executable.figure_types().iter().zip(&split.axes).enumerate() {
         let place = main.place(&format!("{}{at}", path::FRONT)).ok_or("a front that the rest does not read")?;
         joins.push((place, Layout::new(&ty.shape, axis)));
     }
-    Ok(Prepared { front: Some(Front { executable, columns, rows, joins }), main })
+    Ok(Whole { front: Some(Front { executable, columns, rows, joins }), main })
 }
 
 /// The places of a program's columns, with the numbers of the data set's columns.
@@ -143,21 +173,94 @@ impl Prepared {
     /// # Errors
     /// An internal error.
     pub fn run(&mut self, memory: &mut Memory) -> Result<(), String> {
-        if let Some(front) = &mut self.front {
-            front.run(memory)?;
+        match self {
+            Prepared::Whole(whole) => {
+                if let Some(front) = &mut whole.front {
+                    front.run(memory)?;
+                }
+                whole.main.step(memory)
+            }
+            Prepared::Average(average) => average.run(memory),
         }
-        self.main.step(memory)
     }
 
     /// The words of an output.
     pub fn figure(&self, at: usize) -> &[u32] {
-        self.main.figure(at)
+        match self {
+            Prepared::Whole(whole) => whole.main.figure(at),
+            Prepared::Average(average) => &average.values[at].words,
+        }
     }
 
     /// All outputs, copied.
     pub fn values(&self) -> Vec<Value> {
-        let types = self.main.figure_types().iter().enumerate();
-        types.map(|(at, ty)| Value { ty: ty.clone(), words: self.main.figure(at).to_vec() }).collect()
+        match self {
+            Prepared::Whole(whole) => values_of(whole.main.as_ref()),
+            Prepared::Average(average) => average.values.clone(),
+        }
+    }
+}
+
+fn values_of(executable: &dyn Executable) -> Vec<Value> {
+    let types = executable.figure_types().iter().enumerate();
+    types.map(|(at, ty)| Value { ty: ty.clone(), words: executable.figure(at).to_vec() }).collect()
+}
+
+impl Chunk {
+    fn new(
+        program: &Program,
+        engine: &mut dyn Engine,
+        memory: &mut Memory,
+        outputs: &[NodeId],
+        (rows, count): (&Rows, usize),
+        name: &str,
+    ) -> Result<Chunk, String> {
+        let graph = lower::eval(program, outputs, Some((rows.atom, count as u64)))?;
+        let executable = engine.compile(name, graph, memory)?;
+        let columns = columns_of(executable.as_ref(), &rows.set)?;
+        Ok(Chunk { executable, columns })
+    }
+}
+
+impl Average {
+    fn new(
+        program: &Program,
+        engine: &mut dyn Engine,
+        memory: &mut Memory,
+        outputs: &[NodeId],
+        (rows, by): (Rows, usize),
+        name: &str,
+    ) -> Result<Average, String> {
+        let mut chunk = |count: usize| Chunk::new(program, engine, memory, outputs, (&rows, count), name);
+        let mut chunks = vec![chunk(by)?];
+        let left = rows.rows.len() % by;
+        if left > 0 {
+            chunks.push(chunk(left)?);
+        }
+        let values = values_of(chunks[0].executable.as_ref());
+        Ok(Average { rows, by, chunks, values })
+    }
+
+    /// Sums in f64 in the order of the rows, so that the average of equal values is that value.
+    fn run(&mut self, memory: &mut Memory) -> Result<(), String> {
+        let mut sums: Vec<Vec<f64>> = self.values.iter().map(|value| vec![0.0; value.words.len()]).collect();
+        for rows in self.rows.rows.chunks(self.by) {
+            let chunk = &mut self.chunks[usize::from(rows.len() < self.by)];
+            for &(place, column) in &chunk.columns {
+                fill_column(&self.rows.set.columns[column], rows, memory.words_mut(place));
+            }
+            chunk.executable.step(memory)?;
+            for (at, sums) in sums.iter_mut().enumerate() {
+                for (sum, word) in sums.iter_mut().zip(chunk.executable.figure(at)) {
+                    *sum += rows.len() as f64 * f64::from(f32::from_bits(*word));
+                }
+            }
+        }
+        let total = self.rows.rows.len() as f64;
+        for (value, sums) in self.values.iter_mut().zip(sums) {
+            value.words = sums.iter().map(|sum| ((sum / total) as f32).to_bits()).collect();
+        }
+        Ok(())
     }
 }
 

@@ -56,7 +56,7 @@ fn name_of(action: &Action) -> &'static str {
 }
 
 /// Outputs and the part they are computed on.
-type PreparedKey = (Vec<NodeId>, Option<(DataId, String)>);
+type PreparedKey = (Vec<NodeId>, Option<Part>);
 
 /// A run in progress.
 pub(super) struct Session<'a> {
@@ -238,7 +238,7 @@ impl<'a> Session<'a> {
         self.set_scalar(self.scalars.seed, self.seed(eval.seed) as u32);
         self.set_scalar(self.scalars.step, 0);
         self.set_scalar(self.scalars.turn, 0);
-        let part = eval.on.as_ref().map(|(part, _)| (part.data, part.name.clone()));
+        let part = eval.on.as_ref().map(|(part, _)| part.clone());
         let key = (eval.outputs.clone(), part);
         let mut prepared = match self.prepared.remove(&key) {
             Some(prepared) => prepared,
@@ -314,7 +314,7 @@ impl<'a> Session<'a> {
         let rows = set.rows(&part.name).filter(|rows| !rows.is_empty());
         let rows =
             rows.ok_or_else(|| Fault::new(FaultKind::Data, format!("{name}.{} has no rows", part.name), span))?;
-        Ok(Rows { rows: rows.into(), set, atom })
+        Ok(Rows { rows: rows.into(), set, atom, by: part.by })
     }
 
     /// A data set; read when first needed.

@@ -87,7 +87,7 @@ fn prepare<'a>(session: &mut Session<'a>, train: &'a Train, span: Span) -> Resul
     let takes_columns = train.phases.iter().any(|phase| phase.columns);
     let feed = match train.data.filter(|_| takes_columns) {
         Some(data) => {
-            let part = Part { data, name: "train".to_string() };
+            let part = Part { data, name: "train".to_string(), by: None };
             let rows = session.rows(&part, train.rows, span)?;
             let name = &session.program.data[data.index()].name;
             let seed = i64::from(session.seed(train.seed)) as u64;

@@ -15,7 +15,7 @@ use super::typed::{ActionKind, Eval};
 use super::value::{Elem, Number, Tensor, Value};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::source::Span;
-use crate::syntax::ast::{CallArg, Expr, ExprKind, Name};
+use crate::syntax::ast::{CallArg, Expr, ExprKind, Name, On};
 
 /// An argument of a mark: its value, expression and place.
 struct Arg<'e> {
@@ -44,9 +44,12 @@ impl Checker<'_> {
     pub(in crate::check) fn plot_action(
         &mut self,
         values: &[Expr],
-        on: Option<&Expr>,
+        on: Option<&On>,
         to: Option<&Expr>,
     ) -> Option<ActionKind> {
+        if !self.without_chunks(on, "plot", "without `by` the whole part is drawn") {
+            return None;
+        }
         let part = on.and_then(|on| self.enter_part(on));
         self.columns_unknown = on.is_some() && part.is_none();
         let errors = self.errors();

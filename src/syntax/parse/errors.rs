@@ -382,6 +382,7 @@ fn describe(rule: Rule) -> Option<String> {
         Rule::filler => "`~`",
         Rule::group => "`with`",
         Rule::on => "`on`",
+        Rule::by => "`by`",
         Rule::to => "`as`",
         Rule::result => "`->`",
         Rule::text => "a text in quotes",

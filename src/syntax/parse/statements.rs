@@ -7,7 +7,8 @@ use super::{Context, Node, Reader, Rule};
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{
-    Block, DataStmt, DataStmtKind, Definition, EveryUnit, Expr, ExprKind, Group, Name, Named, Path, Pattern, StmtKind,
+    Block, DataStmt, DataStmtKind, Definition, EveryUnit, Expr, ExprKind, Group, Name, Named, On, Path, Pattern,
+    StmtKind,
 };
 use crate::syntax::layout::Hole;
 
@@ -18,7 +19,7 @@ struct Parts<'t> {
     path: Option<Path>,
     exprs: Vec<Expr>,
     named: Vec<Named>,
-    on: Option<Expr>,
+    on: Option<On>,
     block: Option<Node<'t>>,
 }
 
@@ -109,9 +110,18 @@ impl<'l> Reader<'_, 'l> {
         parts
     }
 
-    fn on(&mut self, node: Node<'_>) -> Option<Expr> {
-        let part = node.into_inner().find(|part| part.as_rule() == Rule::postfix)?;
-        Some(self.stage(part))
+    fn on(&mut self, node: Node<'_>) -> Option<On> {
+        let (mut part, mut by, mut span) = (None, None, self.span(&node));
+        for inner in node.into_inner() {
+            match inner.as_rule() {
+                Rule::postfix => part = Some(self.stage(inner)),
+                Rule::by => by = inner.into_inner().find(|by| by.as_rule() == Rule::expr).map(|by| self.expr(by)),
+                _ => {}
+            }
+        }
+        let part = part?;
+        (span.start, span.end) = (part.span.start, by.as_ref().unwrap_or(&part).span.end);
+        Some(On { part, by, span })
     }
 
     // Items.

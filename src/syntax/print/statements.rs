@@ -2,7 +2,7 @@
 
 use super::Printer;
 use crate::syntax::ast::{
-    Arg, Block, DataStmt, DataStmtKind, Definition, EveryUnit, Expr, Group, Name, Named, Stmt, StmtKind,
+    Arg, Block, DataStmt, DataStmtKind, Definition, EveryUnit, Expr, Group, Name, Named, On, Stmt, StmtKind,
 };
 
 impl Printer {
@@ -232,7 +232,9 @@ impl Printer {
         self.maybe(" with ", Some(&group.with), Self::expr);
     }
 
-    fn on(&mut self, on: &Option<Expr>) {
-        self.maybe(" on ", on.as_ref(), Self::postfix);
+    fn on(&mut self, on: &Option<On>) {
+        let Some(On { part, by, .. }) = on else { return };
+        self.maybe(" on ", Some(part), Self::postfix);
+        self.maybe(" by ", by.as_ref(), Self::expr);
     }
 }
