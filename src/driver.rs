@@ -9,6 +9,7 @@
 //! [`front`] fails only by a fault of ours.
 
 mod computation;
+mod memory;
 mod preview;
 mod world;
 
@@ -27,6 +28,7 @@ use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::{self, ast};
 
 pub use computation::{Computation, computations};
+pub use memory::{size, too_large};
 pub use preview::Preview;
 pub use world::FileWorld;
 

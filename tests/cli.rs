@@ -109,6 +109,38 @@ fn check_tells_costs_and_findings() {
     assert_eq!(codes, ["E0201", "E0301"], "both are told in one run");
 }
 
+/// Compares each row with all others; 4000 rows at once need 64 MB.
+const SQUARE: &str = "data points = moons(n = 8000) { split train = 0.5, test = 0.5 }
+model Net(x: f32[B, 2]) -> f32[B, 4] { x |> dense(4) }
+fn crowded(x: f32[B, 2]) = mean(softmax(Net(x) @ transpose(Net(x)))^2)
+train Net on points { minimize crowded(x) with adam(1e-2); steps 2 BATCH }
+print mean(Net(x)) on points.test
+print crowded(x) on points.test BY
+";
+
+#[test]
+fn what_does_not_fit_is_told_before_anything_runs() {
+    let folder = Folder::new("memory");
+    let program = |batch: &str, by: &str| SQUARE.replace("BATCH", batch).replace("BY", by);
+    folder.with("whole.nn", &program("; batch 64", "")).with("batch.nn", &program("", "by 100"));
+    folder.with("fits.nn", &program("; batch 64", "by 100"));
+    let whole = folder.nnc(&["run", "whole.nn", "--memory", "32MB"]);
+    assert_eq!((whole.code, whole.stdout.as_str()), (1, ""), "{}", whole.stderr);
+    for part in ["E0702", "print crowded(x) on points.test", "`on points.test by 256`", "alone takes 64.0 MB"] {
+        assert!(whole.stderr.contains(part), "{part} is missing in\n{}", whole.stderr);
+    }
+    assert!(whole.stderr.contains("there are 32.0 MB") && whole.stderr.contains("1 error"), "{}", whole.stderr);
+    let batch = folder.nnc(&["check", "batch.nn", "--memory", "32MB"]);
+    assert!(batch.stderr.contains("E0702") && batch.stderr.contains("`batch 64`"), "{}", batch.stderr);
+    let json = folder.nnc(&["check", "batch.nn", "--memory", "0.032G", "--format", "json"]);
+    assert_eq!((json.code, json.stdout.contains("\"code\":\"E0702\"")), (1, true), "{}", json.stdout);
+    for (file, memory) in [("fits.nn", "32MB"), ("whole.nn", "200M")] {
+        let run = folder.nnc(&["run", file, "--memory", memory, "--quiet"]);
+        assert_eq!(run.code, 0, "{file}: {}", run.stderr);
+    }
+    assert_eq!(folder.nnc(&["run", "fits.nn", "--memory", "much"]).code, 2);
+}
+
 #[test]
 fn every_code_is_explained() {
     let folder = Folder::new("explain");

@@ -81,6 +81,9 @@ pub struct Run {
     /// What runs the program.
     #[arg(long, value_enum, default_value_t = Engine::Jit)]
     pub engine: Engine,
+    /// Memory that may be used, such as 512MB; what needs more is an error before anything runs. Default: that of the machine.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub memory: Option<u64>,
     /// Folder for weights and logs. Default: runs/NAME
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -106,6 +109,9 @@ pub struct Check {
     /// As text, or as one JSON object a finding.
     #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
     pub format: CheckFormat,
+    /// Memory of the machine that the program is for, such as 512MB. Default: that of this one.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub memory: Option<u64>,
 }
 
 /// `nnc emit-ir`
@@ -199,4 +205,21 @@ fn setting(text: &str) -> Result<(String, String), String> {
         return Err("there is no name before `=`".to_string());
     }
     Ok((name.to_string(), value.to_string()))
+}
+
+/// `512MB`, `2G`, `1_000_000`: bytes, of 1000 to the step.
+fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "write a size such as 512MB or 2GB".to_string();
+    let text = text.trim().trim_end_matches(['b', 'B']);
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" => 1.0,
+        "K" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = digits.trim().replace('_', "").parse().map_err(|_| wrong())?;
+    if number.is_finite() && number > 0.0 { Ok((number * factor) as u64) } else { Err(wrong()) }
 }

@@ -39,6 +39,18 @@ pub fn check(arguments: &args::Check) -> Exit {
         }
         Err(failure) => return shared::tell(&failure),
     };
+    match driver::too_large(&front.program, arguments.memory) {
+        Ok(found) if found.is_empty() => {}
+        Ok(found) if json => {
+            print(&render::json(&front.sources, &found));
+            return Exit::Wrong;
+        }
+        Ok(found) => {
+            shared::tell_diagnostics(&front.sources, &found);
+            return Exit::Wrong;
+        }
+        Err(reason) => return shared::internal(&reason),
+    }
     let steps: Result<Vec<StepCost>, String> = driver::computations(&front.program, &front.sources)
         .iter()
         .filter(|computation| computation.train().is_some())
@@ -94,13 +106,17 @@ fn text(file: &str, program: &Program, steps: &[StepCost]) -> String {
             grouped(step.rows),
             step.kernels,
             short(step.flops as f64 / 1e6),
-            size(step.bytes as usize),
-            size(total),
-            size(step.slots + step.constants),
-            size(step.temporaries),
+            driver::size(step.bytes),
+            driver::size(total as u64),
+            driver::size((step.slots + step.constants) as u64),
+            driver::size(step.temporaries as u64),
         );
-        let named: Vec<String> =
-            step.largest.iter().take(4).map(|(name, bytes)| format!("{name} {}", size(*bytes))).collect();
+        let named: Vec<String> = step
+            .largest
+            .iter()
+            .take(4)
+            .map(|(name, bytes)| format!("{name} {}", driver::size(*bytes as u64)))
+            .collect();
         if !named.is_empty() {
             text += &format!("  largest: {}\n", named.join(", "));
         }
@@ -158,16 +174,6 @@ fn summary(program: &Program, steps: &[StepCost]) -> serde_json::Value {
     json!({ "summary": { "models": models, "data": data, "steps": steps } })
 }
 
-/// `4.3 MB`
-pub fn size(bytes: usize) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} KB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
-    }
-}
-
 /// `101,770`
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -197,6 +203,5 @@ mod tests {
     #[test]
     fn numbers_are_readable() {
         assert_eq!([0, 999, 1_000, 101_770].map(grouped), ["0", "999", "1,000", "101,770"]);
-        assert_eq!([12, 4_300, 4_300_000].map(size), ["12 B", "4.3 KB", "4.3 MB"]);
     }
 }

@@ -54,11 +54,6 @@ pub fn computations<'a>(program: &'a Program, sources: &SourceMap) -> Vec<Comput
 }
 
 fn steps<'a>(program: &Program, train: &'a Train, at: usize, action: &Action) -> Vec<Computation<'a>> {
-    let part = |name: &str| {
-        let data = &program.data[train.data?.index()];
-        data.parts.iter().find(|(part, _)| part == name).map(|(_, rows)| *rows)
-    };
-    let all = part("train").unwrap_or(1);
     let phases = train.phases.iter().enumerate();
     let step = |(phase, described): (usize, &crate::check::typed::Phase)| Computation {
         name: match described.name.as_str() {
@@ -67,15 +62,26 @@ fn steps<'a>(program: &Program, train: &'a Train, at: usize, action: &Action) ->
         },
         action: at,
         span: action.span,
-        rows: train.batch.unwrap_or(all).min(if described.columns { all } else { u64::MAX }),
+        rows: step_rows(program, train, phase),
         what: What::Step { train, phase },
     };
     phases.map(step).collect()
 }
 
-/// Rows of the part that an evaluation is on.
+/// Rows that a step of a phase has.
+pub(super) fn step_rows(program: &Program, train: &Train, phase: usize) -> u64 {
+    let parts = train.data.map(|data| &program.data[data.index()].parts);
+    let all = parts.and_then(|parts| parts.iter().find(|(name, _)| name == "train")).map_or(1, |(_, rows)| *rows);
+    train.batch.unwrap_or(all).min(if train.phases[phase].columns { all } else { u64::MAX })
+}
+
+/// Rows that an evaluation has at hand at once.
 fn rows_of(program: &Program, eval: &Eval) -> u64 {
-    let Some((part, _)) = &eval.on else { return 1 };
+    eval.on.as_ref().map_or(1, |(part, _)| rows_at_hand(program, part))
+}
+
+/// Rows of a part, or as many of them as are at hand at once.
+pub(super) fn rows_at_hand(program: &Program, part: &Part) -> u64 {
     let data = &program.data[part.data.index()];
     let found = data.parts.iter().find(|(name, _)| *name == part.name);
     let rows = found.map_or(data.rows, |(_, rows)| *rows);

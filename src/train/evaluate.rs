@@ -15,7 +15,7 @@ use super::data::fill_column;
 use super::engine::{Engine, Executable, Memory, Place};
 use super::value::Value;
 use crate::check::dims::AtomId;
-use crate::check::rows;
+use crate::check::rows::{self, Split};
 use crate::check::typed::{NodeId, Program};
 use crate::lower::{self, Request, path};
 
@@ -127,6 +127,11 @@ pub fn prepare(
     Ok(Prepared::Whole(Whole { front: None, main }))
 }
 
+/// What is computed once from the fronts, which are given.
+pub fn of_rest(outputs: &[NodeId], split: &Split, rows: (AtomId, u64)) -> Request {
+    Request { given: split.fronts.clone(), ..Request::of_outputs(outputs, Some(rows)) }
+}
+
 fn prepare_split(
     program: &Program,
     engine: &mut dyn Engine,
@@ -137,7 +142,7 @@ fn prepare_split(
 ) -> Result<Whole, String> {
     let split = rows::split(program, outputs, rows.atom);
     let count = rows.rows.len() as u64;
-    let request = Request { given: split.fronts.clone(), ..Request::of_outputs(outputs, Some((rows.atom, count))) };
+    let request = of_rest(outputs, &split, (rows.atom, count));
     let main = engine.compile(&format!("{name}, rest"), lower::lower(program, &request)?, memory)?;
     if split.fronts.is_empty() {
         return Ok(Whole { front: None, main });
