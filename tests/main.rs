@@ -28,6 +28,7 @@ mod plots;
 mod programs;
 mod sequences;
 mod session;
+mod shared;
 mod steps;
 mod sweeps;
 mod syntax;

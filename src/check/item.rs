@@ -227,8 +227,9 @@ impl Checker<'_> {
     pub(super) fn file_stmt(&mut self, stmt: &Stmt) {
         self.statement += 1;
         self.phase = Phase::default();
+        let place = self.statement_place(stmt);
         if let Some(last) = self.frames.last_mut() {
-            last.place = format!("file{}", self.statement);
+            last.place = place;
             last.counters.clear();
         }
         match &stmt.kind {
@@ -347,6 +348,28 @@ impl Checker<'_> {
             });
             self.turns.pop();
         }
+    }
+
+    /// The place of what a statement draws: by what it binds, or by its number among those of its kind, so that another
+    /// `print` between two `let`s changes no draw.
+    fn statement_place(&mut self, stmt: &Stmt) -> String {
+        let mut place = match &stmt.kind {
+            StmtKind::Let { pattern, .. } => {
+                let names: Vec<&str> = pattern.names().into_iter().map(|name| name.text.as_str()).collect();
+                format!("let {}", names.join(","))
+            }
+            StmtKind::Print { .. } => "print".to_string(),
+            StmtKind::Plot { .. } => "plot".to_string(),
+            StmtKind::Assert { .. } => "assert".to_string(),
+            StmtKind::Record { .. } => "record".to_string(),
+            _ => "file".to_string(),
+        };
+        for turn in &self.turns {
+            place += &format!("[{turn}]");
+        }
+        let number = self.statement_places.entry(place.clone()).or_insert(0);
+        *number += 1;
+        format!("{place}{number}")
     }
 
     fn file_block(&mut self, block: &Block) {

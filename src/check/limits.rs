@@ -15,7 +15,7 @@ use super::value::Value;
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::ir::Owner;
 use crate::source::Span;
-use crate::syntax::ast::{Expr, ExprKind, IndexItem, Pattern, StmtKind, TextPart};
+use crate::syntax::ast::{Expr, ExprKind, IndexItem, StmtKind, TextPart};
 
 /// Nodes that one program may have: `for i in 0..1000000000` is an error, not a hang.
 pub(super) const NODE_LIMIT: usize = 1_000_000;
@@ -273,7 +273,9 @@ fn bound_names(stmts: &[crate::syntax::ast::Stmt]) -> Vec<(&str, (Span, bool))> 
     let mut bound = Vec::new();
     for stmt in stmts {
         match &stmt.kind {
-            StmtKind::Let { pattern, .. } => names_of(pattern, &mut bound),
+            StmtKind::Let { pattern, .. } => {
+                bound.extend(pattern.names().into_iter().map(|name| (name.text.as_str(), (name.span, false))));
+            }
             StmtKind::Model(definition) => bound.push((definition.name.text.as_str(), (definition.name.span, true))),
             StmtKind::Param(list) | StmtKind::State(list) => {
                 bound.extend(list.iter().map(|declared| (declared.name.text.as_str(), (declared.name.span, false))));
@@ -285,11 +287,4 @@ fn bound_names(stmts: &[crate::syntax::ast::Stmt]) -> Vec<(&str, (Span, bool))> 
         }
     }
     bound
-}
-
-fn names_of<'p>(pattern: &'p Pattern, into: &mut Vec<(&'p str, (Span, bool))>) {
-    match pattern {
-        Pattern::Name(name) => into.push((name.text.as_str(), (name.span, false))),
-        Pattern::Tuple(parts, _) => parts.iter().for_each(|part| names_of(part, into)),
-    }
 }

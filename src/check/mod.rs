@@ -43,6 +43,7 @@ mod scan;
 mod scope;
 mod series;
 mod shape;
+mod shared;
 mod show;
 mod stmt;
 mod tables;
@@ -245,6 +246,8 @@ struct Checker<'a> {
     columns_unknown: bool,
     /// Sets some of whose columns are in error: an unknown name may be one of them.
     blind: HashSet<typed::DataId>,
+    /// Numbers given so far to statements of the file, by their kind or by what they bind.
+    statement_places: HashMap<String, u32>,
     /// Turns of file-level `for`s.
     turns: Vec<u32>,
     /// First values waiting for their `Set` action, by (order, seed).
@@ -349,6 +352,7 @@ impl<'a> Checker<'a> {
             callee: None,
             columns_unknown: false,
             blind: HashSet::new(),
+            statement_places: HashMap::new(),
             turns: Vec::new(),
             inits: Vec::new(),
             trained: HashMap::new(),
@@ -410,6 +414,9 @@ impl<'a> Checker<'a> {
         self.flush_inits();
         self.actions.sort_by_key(|(order, _)| *order);
         self.program.actions = std::mem::take(&mut self.actions).into_iter().map(|(_, action)| action).collect();
+        if self.errors == 0 {
+            self.share_values();
+        }
         self.note_needs();
         (self.program, self.diagnostics)
     }

@@ -236,10 +236,7 @@ impl Names<'_, '_> {
     }
 
     fn pattern(&mut self, pattern: &Pattern) {
-        match pattern {
-            Pattern::Name(name) => self.bind(&name.text),
-            Pattern::Tuple(parts, _) => parts.iter().for_each(|part| self.pattern(part)),
-        }
+        pattern.names().into_iter().for_each(|name| self.bind(&name.text));
     }
 
     fn path(&mut self, path: &Path) {

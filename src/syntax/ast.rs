@@ -256,6 +256,16 @@ pub enum Pattern {
     Tuple(Vec<Pattern>, Span),
 }
 
+impl Pattern {
+    /// The names that it binds, in order.
+    pub fn names(&self) -> Vec<&Name> {
+        match self {
+            Pattern::Name(name) => vec![name],
+            Pattern::Tuple(parts, _) => parts.iter().flat_map(Pattern::names).collect(),
+        }
+    }
+}
+
 /// A type as written.
 #[derive(Clone, Debug)]
 pub struct TypeExpr {
