@@ -9,6 +9,7 @@
 //! [`front`] fails only by a fault of ours.
 
 mod computation;
+mod loads;
 mod memory;
 mod preview;
 mod world;
@@ -108,6 +109,11 @@ pub fn front(path: &Path, settings: &Settings) -> Result<Front, Failure> {
         return Err(Failure::Wrong { sources, diagnostics });
     }
     program.data.iter_mut().for_each(|data| data.source = world.located(&data.source));
+    let wrong = loads::locate(&mut program, &world);
+    if !wrong.is_empty() {
+        diagnostics.extend(wrong);
+        return Err(Failure::Wrong { sources, diagnostics });
+    }
     Ok(Front { sources, program, warnings: diagnostics, parsed, parsing, checking })
 }
 

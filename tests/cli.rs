@@ -142,6 +142,43 @@ fn what_does_not_fit_is_told_before_anything_runs() {
 }
 
 #[test]
+fn files_of_weights_are_looked_at_before_anything_runs() {
+    let folder = Folder::new("weights");
+    let model = |inputs: usize| {
+        format!("model M(x: f32[B, {inputs}]) -> f32[B, 2] {{ x |> dense(2) }}\nprint shape(M(ones[1, {inputs}]))\n")
+    };
+    folder.with("save.nn", &format!("{}save M as \"m.safetensors\"\nload M from \"m.safetensors\"\n", model(3)));
+    assert_eq!(folder.nnc(&["run", "save.nn", "--quiet", "--out", "sub"]).code, 0);
+    let loads = |inputs, file: &str| format!("{}load M from \"{file}\"\nprint \"loaded\"\n", model(inputs));
+    folder.with("sub/beside.nn", &loads(3, "m.safetensors")).with("here.nn", &loads(3, "sub/m.safetensors"));
+    for file in ["sub/beside.nn", "here.nn"] {
+        let run = folder.nnc(&["run", file, "--quiet"]);
+        assert!(run.code == 0 && run.stdout.contains("loaded"), "{file}: {}{}", run.stdout, run.stderr);
+    }
+    let two =
+        "let first = dense(2)\nlet second = dense(2)\nprint shape(first(ones[1, 3])), shape(second(ones[1, 4]))\n";
+    folder.with("half.safetensors", "half").with("other.nn", &loads(4, "sub/m.safetensors"));
+    folder.with("half.nn", &loads(3, "half.safetensors")).with("none.nn", &loads(3, "none.safetensors"));
+    folder.with(
+        "saved.nn",
+        &format!("{two}save first as \"f.safetensors\"\nload second from \"f.safetensors\" at \"first\"\n"),
+    );
+    folder.with("name.nn", &format!("{two}load first from \"sub/m.safetensors\" at \"M.dense\"\n"));
+    for (file, reason) in [
+        ("other.nn", "M.dense1.w is f32[4, 2] here and F32 [3, 2] in"),
+        ("half.nn", "half.safetensors is not a whole safetensors file"),
+        ("none.nn", "none.safetensors"),
+        ("saved.nn", "first.w is f32[4, 2] here and f32[3, 2] in f.safetensors, as saved above"),
+        ("name.nn", "has no M.dense.w; it has M.dense1.w"),
+    ] {
+        let run = folder.nnc(&["run", file]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{file}: {}", run.stderr);
+        assert!(run.stderr.contains("E0701") && run.stderr.contains(reason), "{file}: {}", run.stderr);
+        assert_eq!(folder.nnc(&["check", file]).code, 1, "{file}");
+    }
+}
+
+#[test]
 fn every_code_is_explained() {
     let folder = Folder::new("explain");
     for code in nnc::diag::Code::ALL {

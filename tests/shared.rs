@@ -94,6 +94,6 @@ fn results_are_those_of_each_statement_alone() {
             }
             number += usize::from(line.starts_with("print"));
         }
-        assert_eq!(ran(&alone), [printed.clone()], "print {at} alone:\n{alone}");
+        assert_eq!(ran(&alone), std::slice::from_ref(printed), "print {at} alone:\n{alone}");
     }
 }

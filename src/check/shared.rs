@@ -44,9 +44,9 @@ impl Checker<'_> {
         let mut shared = self.program.shared(&known);
         // What another one is computed from comes before it.
         shared.sort_by_key(|&(node, first)| (first, node));
-        let mut actions = std::mem::take(&mut self.program.actions).into_iter().enumerate().peekable();
+        let actions = std::mem::take(&mut self.program.actions);
         let mut shared = shared.into_iter().peekable();
-        while let Some((at, action)) = actions.next() {
+        for (at, action) in actions.into_iter().enumerate() {
             while let Some((node, _)) = shared.next_if(|&(_, first)| first == at) {
                 let seed = eval_of(&action).map_or(0, |eval| eval.seed);
                 let set = self.shared_value(node, seed);

@@ -43,7 +43,8 @@ impl FileWorld {
         self.schemas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, path: &str) -> String {
+    /// Where a path leads: the first place that exists, or else the program's folder.
+    pub(super) fn find(&self, path: &str) -> String {
         let given = std::env::var_os(DATA_FOLDER).filter(|folder| !folder.is_empty()).map(PathBuf::from);
         let folders = [Some(self.folder.clone()), Some(PathBuf::new()), given];
         let places = folders.into_iter().flatten().map(|folder| folder.join(path));

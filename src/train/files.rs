@@ -5,9 +5,12 @@
 //! Bools are stored as bytes, everything else as its 4 bytes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors, View};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors, View};
 
 use super::value::Value;
 use crate::ir::{DType, Type};
@@ -72,35 +75,70 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), String> {
 /// # Errors
 /// The file cannot be read, or a name is missing, or its type or shape differs from what is wanted.
 pub fn load(path: &Path, wanted: &[(String, Type)]) -> Result<Vec<Value>, String> {
+    let contents = contents(path)?;
+    wanted.iter().try_for_each(|(name, ty)| contents.offers(name, ty))?;
     let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|error| format!("{} is not a whole safetensors file: {error}", path.display()))?;
     wanted.iter().map(|(name, ty)| load_one(path, &file, name, ty)).collect()
 }
 
-/// The names of what a file holds.
+/// What a file holds: names, and how each is stored.
+pub struct Contents {
+    path: PathBuf,
+    stored: BTreeMap<String, (Dtype, Vec<usize>)>,
+}
+
+/// What a file holds, by its header alone.
 ///
 /// # Errors
-/// The file cannot be read.
-pub fn names(path: &Path) -> Result<Vec<String>, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| format!("{} is not a whole safetensors file: {error}", path.display()))?;
-    Ok(file.names().into_iter().map(str::to_string).collect())
+/// The file cannot be read, or is not whole.
+pub fn contents(path: &Path) -> Result<Contents, String> {
+    let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let broken = |what: &dyn std::fmt::Display| format!("{} is not a whole safetensors file: {what}", path.display());
+    let mut file = File::open(path).map_err(unreadable)?;
+    let length = file.metadata().map_err(unreadable)?.len();
+    let mut size = [0; 8];
+    file.read_exact(&mut size).map_err(|error| broken(&error))?;
+    let size = u64::from_le_bytes(size);
+    if size > length {
+        return Err(broken(&"its header is longer than the file"));
+    }
+    let mut header = vec![0; size as usize];
+    file.read_exact(&mut header).map_err(|error| broken(&error))?;
+    let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| broken(&error))?;
+    if length != 8 + size + metadata.data_len() as u64 {
+        return Err(broken(&"its end is missing"));
+    }
+    let stored = metadata.tensors().into_iter().map(|(name, info)| (name, (info.dtype, info.shape.clone())));
+    Ok(Contents { path: path.to_path_buf(), stored: stored.collect() })
+}
+
+impl Contents {
+    /// Whether there is something of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.stored.contains_key(name)
+    }
+
+    /// Whether a value of this type can be read.
+    ///
+    /// # Errors
+    /// The name is missing, or is of another type or shape.
+    pub fn offers(&self, name: &str, ty: &Type) -> Result<(), String> {
+        let Some((dtype, shape)) = self.stored.get(name) else {
+            let near = crate::diag::nearest(name, self.stored.keys().map(String::as_str));
+            let hint = near.map_or(String::new(), |near| format!("; it has {near}"));
+            return Err(format!("{} has no {name}{hint}", self.path.display()));
+        };
+        if *dtype == dtype_in_file(ty.dtype) && *shape == ty.shape {
+            return Ok(());
+        }
+        Err(format!("{name} is {ty} here and {dtype:?} {shape:?} in {}", self.path.display()))
+    }
 }
 
 fn load_one(path: &Path, file: &SafeTensors<'_>, name: &str, ty: &Type) -> Result<Value, String> {
-    let found = file.tensor(name).map_err(|_| {
-        let names = file.names();
-        let near = crate::diag::nearest(name, names);
-        let hint = near.map_or(String::new(), |near| format!("; it has {near}"));
-        format!("{} has no {name}{hint}", path.display())
-    })?;
-    let same = found.dtype() == dtype_in_file(ty.dtype) && found.shape() == ty.shape;
-    if !same {
-        let (dtype, shape) = (found.dtype(), found.shape());
-        return Err(format!("{name} is {ty} here and {dtype:?} {shape:?} in {}", path.display()));
-    }
+    let found = file.tensor(name).map_err(|error| format!("{}: {error}", path.display()))?;
     let words = match ty.dtype {
         DType::Bool => found.data().iter().map(|&byte| if byte != 0 { u32::MAX } else { 0 }).collect(),
         DType::F32 | DType::I32 => {

@@ -360,11 +360,11 @@ impl<'a> Session<'a> {
         from: &str,
         span: Span,
     ) -> Result<(), Fault> {
-        // What the same run wrote is found where it was put; all else where the user says.
+        // What the same run wrote is found where it was put; all else where the path says, which was looked up before.
         let written = self.out_path(from);
         let path = if self.outcome.written.contains(&written) { written } else { PathBuf::from(from) };
-        let stored = files::names(&path).map_err(|reason| Fault::new(FaultKind::Io, reason, span))?;
-        let fits = fits.iter().filter(|(name, _)| stored.contains(name));
+        let stored = files::contents(&path).map_err(|reason| Fault::new(FaultKind::Io, reason, span))?;
+        let fits = fits.iter().filter(|(name, _)| stored.has(name));
         let all: Vec<&(String, SlotId)> = slots.iter().chain(fits).collect();
         let wanted: Vec<(String, Type)> =
             all.iter().map(|(name, slot)| (name.clone(), self.program.slot(*slot).ty.clone())).collect();
