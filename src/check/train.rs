@@ -1,18 +1,16 @@
-//! `train`: phases as atomic steps, figures, rules at an epoch's end.
+//! `train`: what it is on, how long it is, its phases in both modes, its figures.
 
 use std::rc::Rc;
 
 use super::Checker;
 use super::dims::{AtomId, Dim};
 use super::scope::{AtHand, Frame, FrameKind, Phase};
-use super::typed::{
-    Action, ActionKind, DataId, Every, Figure, Keep, NodeId, Part, Phase as Step, SlotId, StopRule, Train,
-};
-use super::value::{Elem, InstanceId, Tensor, Value};
+use super::typed::{ActionKind, DataId, Figure, Part, Phase as Step, SlotId, Train};
+use super::value::{InstanceId, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Owner;
 use crate::source::Span;
-use crate::syntax::ast::{Block, EveryUnit, Expr, ExprKind, Name, Named, On, Path, Stmt, StmtKind};
+use crate::syntax::ast::{Block, Expr, ExprKind, Name, On, Path, Stmt, StmtKind};
 
 /// What `evaluate` needs of a train that has been.
 #[derive(Debug)]
@@ -21,31 +19,9 @@ pub(super) struct Trained {
     pub phases: Vec<(String, Vec<Stmt>)>,
 }
 
-/// A phase elaborated in one mode.
-pub(super) struct Elaborated {
-    /// What is written.
-    pub writes: Vec<(SlotId, NodeId)>,
-    /// The objective.
-    pub loss: Option<Tensor>,
-    /// Watched values by name.
-    pub watches: Vec<(String, Tensor)>,
-    /// Parameters that are trained.
-    pub trained: Vec<SlotId>,
-    /// Whether columns were named.
-    pub columns: bool,
-    /// Names of figures whose values are in error.
-    pub failed: Vec<String>,
-    /// The first value that an application of the subject gave.
-    pub output: Option<Tensor>,
-    /// What `record`s compute.
-    pub recorded: Vec<NodeId>,
-    /// The rows they append.
-    pub rows: Vec<super::typed::Row>,
-}
-
 /// What a train statement says, sorted.
 #[derive(Default)]
-struct Sorted {
+pub(super) struct Sorted {
     epochs: Option<(u64, Span)>,
     steps: Option<(u64, Span)>,
     batch: Option<u64>,
@@ -54,9 +30,12 @@ struct Sorted {
     /// Statements before and around the phases.
     shared: Vec<Stmt>,
     phases: Vec<(Option<Name>, Option<Expr>, Vec<Stmt>)>,
-    every: Vec<Stmt>,
-    stop: Vec<Expr>,
-    keep: Option<(bool, Path)>,
+    /// `every` statements.
+    pub every: Vec<Stmt>,
+    /// Conditions of `stop when`.
+    pub stop: Vec<Expr>,
+    /// `keep`: whether the highest, and of which figure.
+    pub keep: Option<(bool, Path)>,
 }
 
 impl Checker<'_> {
@@ -318,7 +297,7 @@ impl Checker<'_> {
         sorted
     }
 
-    fn count(&mut self, expr: &Expr, what: &str) -> Option<u64> {
+    pub(super) fn count(&mut self, expr: &Expr, what: &str) -> Option<u64> {
         let value = self.eval(expr);
         let count = self.whole(&value, what, expr.span)?;
         if count < 1 {
@@ -384,138 +363,6 @@ impl Checker<'_> {
         });
     }
 
-    /// A phase's statements in the mode of `self.phase`.
-    pub(super) fn elaborate(&mut self, stmts: &[Stmt], subject: Option<&Value>, training: bool) -> Elaborated {
-        let mut result = Elaborated {
-            writes: Vec::new(),
-            loss: None,
-            watches: Vec::new(),
-            trained: Vec::new(),
-            columns: false,
-            failed: Vec::new(),
-            output: None,
-            recorded: Vec::new(),
-            rows: Vec::new(),
-        };
-        let frame = self.frame_mut();
-        frame.counters.clear();
-        self.scoped(|checker| {
-            for stmt in stmts {
-                checker.phase_stmt(stmt, subject, training, &mut result);
-            }
-        });
-        result.writes = self.phase.writes.iter().map(|(slot, node, _)| (*slot, *node)).collect();
-        // Threaded layer state: the last value set is the one that stays.
-        let writes = std::mem::take(&mut result.writes);
-        for (slot, node) in writes {
-            match result.writes.iter_mut().find(|(known, _)| *known == slot) {
-                Some(entry) => entry.1 = node,
-                None => result.writes.push((slot, node)),
-            }
-        }
-        result.columns = !self.phase.columns.is_empty();
-        if let Some(Value::Instance(instance)) = subject {
-            let applied = self.phase.calls.iter().find(|((known, _, _), _)| known == instance);
-            if let Some((_, Value::Tensor(tensor))) = applied {
-                result.output = Some(tensor.clone());
-            }
-        }
-        result
-    }
-
-    fn phase_stmt(&mut self, stmt: &Stmt, subject: Option<&Value>, training: bool, result: &mut Elaborated) {
-        match &stmt.kind {
-            StmtKind::State(_) => {}
-            StmtKind::Minimize { objective, groups } => {
-                let value = self.eval(objective);
-                let Some(loss) = self.objective(&value, objective.span) else {
-                    result.failed.push("loss".to_string());
-                    // What else is wrong in the statement is said as well.
-                    for group in groups {
-                        self.eval(&group.with);
-                    }
-                    return;
-                };
-                if training {
-                    result.trained.extend(self.minimize(&loss, groups, subject, stmt.span));
-                }
-                if result.loss.replace(loss).is_some() {
-                    self.report(
-                        Diagnostic::new(Code::E0406, "a phase has one objective", stmt.span)
-                            .help("add the objectives, or make a phase of each"),
-                    );
-                }
-            }
-            StmtKind::Watch(list) => {
-                for named in list {
-                    self.watch(named, result);
-                }
-            }
-            // Writes happen in training only; what they compute is not looked at otherwise.
-            StmtKind::Next { .. } if !training => {}
-            StmtKind::Record { values, on, into } => {
-                if let Some(on) = on {
-                    self.report(
-                        Diagnostic::new(Code::E0403, "a `record` in a train has the rows of its step", on.span)
-                            .help("`watch` follows a figure on whole parts"),
-                    );
-                } else if training {
-                    self.record_step(values, into, stmt.span, result);
-                }
-            }
-            StmtKind::Plot { .. } => {
-                self.report(
-                    Diagnostic::new(Code::E0403, "`plot` in every step would never end", stmt.span)
-                        .help("`every 1 epochs { plot ... }`"),
-                );
-            }
-            StmtKind::Print { .. } => {
-                self.report(
-                    Diagnostic::new(Code::E0403, "`print` in every step would drown the figures", stmt.span)
-                        .help("`every 1 epochs { print ... }`"),
-                );
-            }
-            _ => self.body_stmt(stmt),
-        }
-    }
-
-    fn objective(&mut self, value: &Value, span: Span) -> Option<Tensor> {
-        let tensor = self.number_of(value, span)?;
-        if !tensor.shape.is_empty() {
-            let message = format!("an objective is a scalar, this is {}", self.show_type(&tensor));
-            self.report(Diagnostic::new(Code::E0311, message, span).help("take `mean(...)` or `sum(...)` of it"));
-            return None;
-        }
-        Some(self.convert(tensor, Elem::F32, span))
-    }
-
-    fn watch(&mut self, named: &Named, result: &mut Elaborated) {
-        let value = self.eval(&named.value);
-        let name = match &named.name {
-            Some(name) => name.text.clone(),
-            None => watch_name(&named.value).unwrap_or_else(|| self.sources.text(named.value.span).to_string()),
-        };
-        let Some(tensor) = self.number_of(&value, named.value.span) else {
-            result.failed.push(name);
-            return;
-        };
-        if !tensor.shape.is_empty() {
-            result.failed.push(name);
-            let message = format!("a watched figure is a scalar, this is {}", self.show_type(&tensor));
-            self.report(Diagnostic::new(Code::E0311, message, named.value.span).help("take `mean(...)` of it"));
-            return;
-        }
-        let tensor = self.convert(tensor, Elem::F32, named.value.span);
-        if name == "loss" || result.watches.iter().any(|(known, _)| *known == name) {
-            self.report(
-                Diagnostic::new(Code::E0202, format!("there is a figure `{name}` already"), named.value.span)
-                    .help("give this one a name: `watch name = ...`"),
-            );
-            return;
-        }
-        result.watches.push((name, tensor));
-    }
-
     fn check_length(&mut self, train: &Train, sorted: &Sorted, broken: bool) {
         // An objective in error may have named columns.
         let columns =
@@ -545,99 +392,6 @@ impl Checker<'_> {
         }
     }
 
-    /// `every`, `stop`, `keep`.
-    fn train_rules(&mut self, train: &mut Train, sorted: &Sorted, place: (Option<DataId>, AtomId)) {
-        let mut figures: Vec<String> = train.figures.iter().map(|figure| figure.name.clone()).collect();
-        figures.extend(
-            train.figures.iter().filter(|figure| figure.val.is_some()).map(|figure| format!("val.{}", figure.name)),
-        );
-        // Those in error have a name all the same, so that only wrong names are reported.
-        for failed in std::mem::take(&mut self.failed_figures) {
-            if self.validated != Some(false) {
-                figures.push(format!("val.{failed}"));
-            }
-            figures.push(failed);
-        }
-        let fresh = |checker: &Self| Phase {
-            data: None,
-            rows: None,
-            figures: figures.clone(),
-            epoch_end: true,
-            ..checker.phase_at(place.0, place.1, false, None)
-        };
-        for stmt in &sorted.every {
-            self.phase = fresh(self);
-            self.every(train, stmt);
-        }
-        for condition in &sorted.stop {
-            self.phase = fresh(self);
-            let value = self.eval(condition);
-            let Some(truth) = self.truth(&value, condition.span) else { continue };
-            if !truth.shape.is_empty() {
-                self.error(Code::E0311, "`stop when` takes one truth value", condition.span);
-                continue;
-            }
-            let writes = self.phase.writes.iter().map(|(slot, node, _)| (*slot, *node)).collect();
-            train.stop.push(StopRule { condition: truth.node, writes, span: condition.span });
-        }
-        if let Some((highest, path)) = &sorted.keep {
-            self.phase = fresh(self);
-            let name = self.sources.text(path.span).split_whitespace().collect::<String>();
-            if matches!(self.figure(&name, path.span), Value::Tensor(_)) {
-                train.keep = Some(Keep { figure: name, highest: *highest });
-            }
-        }
-    }
-
-    fn every(&mut self, train: &mut Train, stmt: &Stmt) {
-        let StmtKind::Every { count, unit, body } = &stmt.kind else { return };
-        let Some(count) = self.count(count, "`every`") else { return };
-        if *unit == EveryUnit::Steps {
-            // Between steps there is the loss of the step just done, and nothing else.
-            let figures = std::mem::take(&mut self.phase.figures);
-            (self.phase.figures, self.phase.late) = figures.into_iter().partition(|figure| figure == "loss");
-        }
-        let mut actions = Vec::new();
-        self.scoped(|checker| {
-            for stmt in &body.stmts {
-                match &stmt.kind {
-                    StmtKind::Print { values, on } => {
-                        let kind =
-                            checker.with_rows_of(on.is_some(), |checker| checker.print_action(values, on.as_ref()));
-                        actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
-                    }
-                    StmtKind::Plot { values, on, to } => {
-                        let plot = |checker: &mut Self| checker.plot_action(values, on.as_ref(), to.as_ref());
-                        let kind = checker.with_rows_of(on.is_some(), plot);
-                        actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
-                    }
-                    StmtKind::Record { values, on, into } => {
-                        let record = |checker: &mut Self| checker.record_action(values, on.as_ref(), into, stmt.span);
-                        let kind = checker.with_rows_of(on.is_some(), record);
-                        actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
-                    }
-                    StmtKind::Assert { condition, message, on } => {
-                        let assert =
-                            |checker: &mut Self| checker.assert_action(condition, message.as_ref(), on.as_ref());
-                        let kind = checker.with_rows_of(on.is_some(), assert);
-                        actions.extend(kind.map(|kind| Action { kind, span: stmt.span }));
-                    }
-                    StmtKind::Save { what, to } => {
-                        if let Some(kind) = checker.save_action(what, to) {
-                            actions.push(Action { kind, span: stmt.span });
-                        }
-                    }
-                    _ => checker.body_stmt(stmt),
-                }
-            }
-            if let Some(value) = &body.value {
-                checker.error(Code::E0405, "this value is not used", value.span);
-            }
-        });
-        let writes = self.phase.writes.iter().map(|(slot, node, _)| (*slot, *node)).collect();
-        train.every.push(Every { count, epochs: *unit == EveryUnit::Epochs, writes, actions });
-    }
-
     /// What is saved and kept: the subject's parameters and states, or all that is trained or written by layers.
     fn subject_slots(&mut self, train: &mut Train, subject: Option<&Value>) {
         let mut slots = std::mem::take(&mut train.subject);
@@ -665,16 +419,5 @@ fn sets(stmt: &Stmt) -> bool {
         StmtKind::Minimize { .. } | StmtKind::Next { .. } => true,
         StmtKind::Expr(expr) => matches!(expr.kind, ExprKind::If { .. } | ExprKind::For { .. }),
         _ => false,
-    }
-}
-
-/// The figure's name: the function that gives it, or the name itself.
-pub(super) fn watch_name(expr: &Expr) -> Option<String> {
-    match &expr.kind {
-        ExprKind::Name(name) => Some(name.clone()),
-        ExprKind::Call { callee, .. } => watch_name(callee),
-        ExprKind::Field { name, .. } => Some(name.text.clone()),
-        ExprKind::Pipe { stages, .. } => stages.last().and_then(watch_name),
-        _ => None,
     }
 }
