@@ -7,6 +7,7 @@
 
 pub mod arena;
 pub mod machine;
+mod place;
 pub mod pool;
 pub mod store;
 
