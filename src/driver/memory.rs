@@ -22,7 +22,7 @@ use crate::train::evaluate::{CHUNK, of_rest};
 
 use super::computation::{rows_at_hand, step_rows};
 
-/// How many times the values of a step its gradients, and what they keep, may take.
+/// How many times the memory of the values that are written in a program its gradients, and what they keep, may take.
 const BACKWARD: u64 = 8;
 /// Bytes that every machine has: below them nobody asks how many there are.
 const SMALL: u64 = 256 << 20;
@@ -35,8 +35,6 @@ struct Piece {
     /// Values that are given, so that nothing behind them is computed.
     given: Vec<NodeId>,
     rows: Option<(AtomId, u64)>,
-    /// How many times its values it may take at most.
-    factor: u64,
 }
 
 /// All trains and evaluations that need more than `limit` bytes; without a limit, more than the machine has.
@@ -48,7 +46,7 @@ pub fn too_large(program: &Program, limit: Option<u64>) -> Result<Vec<Diagnostic
     let mut known = limit;
     for action in &program.actions {
         for piece in pieces(program, action) {
-            let most = piece.factor.saturating_mul(bound(program, &piece));
+            let most = bound(program, &piece).saturating_mul(BACKWARD);
             if known.is_none() && most <= SMALL {
                 continue;
             }
@@ -98,26 +96,26 @@ fn pieces(program: &Program, action: &Action) -> Vec<Piece> {
 fn evaluation(program: &Program, eval: &Eval) -> Vec<Piece> {
     let Some((part, atom)) = &eval.on else {
         let request = Request::of_outputs(&eval.outputs, None);
-        return vec![Piece { request, given: Vec::new(), rows: None, factor: 1 }];
+        return vec![Piece { request, given: Vec::new(), rows: None }];
     };
     let count = rows_at_hand(program, part);
     if part.by.is_some() || count <= CHUNK as u64 {
         let rows = Some((*atom, count));
-        return vec![Piece { request: Request::of_outputs(&eval.outputs, rows), given: Vec::new(), rows, factor: 1 }];
+        return vec![Piece { request: Request::of_outputs(&eval.outputs, rows), given: Vec::new(), rows }];
     }
     let split = rows::split(program, &eval.outputs, *atom);
     let front = Some((*atom, CHUNK as u64));
     let request = Request::of_outputs(&split.fronts, front);
-    let fronts = Piece { request, given: Vec::new(), rows: front, factor: 1 };
+    let fronts = Piece { request, given: Vec::new(), rows: front };
     let request = of_rest(&eval.outputs, &split, (*atom, count));
-    let rest = Piece { request, given: split.fronts, rows: Some((*atom, count)), factor: 1 };
+    let rest = Piece { request, given: split.fronts, rows: Some((*atom, count)) };
     vec![fronts, rest]
 }
 
 fn step(program: &Program, train: &Train, phase: usize) -> Piece {
     let rows = step_rows(program, train, phase);
     let request = lower::step_request(program, train, phase, rows);
-    Piece { request, given: Vec::new(), rows: Some((train.rows, rows)), factor: BACKWARD }
+    Piece { request, given: Vec::new(), rows: Some((train.rows, rows)) }
 }
 
 /// Bytes of all values that a piece computes, none of them sharing memory.
