@@ -97,3 +97,30 @@ fn results_are_those_of_each_statement_alone() {
         assert_eq!(ran(&alone), std::slice::from_ref(printed), "print {at} alone:\n{alone}");
     }
 }
+
+/// A `for` draws anew each turn, as a `scan` does, whether the draw stands in the body, in a `fn` or in a filler.
+#[test]
+fn turns_of_a_for_draw_numbers_of_their_own() {
+    let text = "fn noisy(x) = x + uniform(shape(x))\n\
+                print for i in 0..3 { emit uniform[1] }\n\
+                print for i in 0..3 { emit noisy([0.0]) }\n\
+                let one = [0.0] |> repeat 1 { noisy }\nlet two = [0.0] |> repeat 2 { noisy }\n\
+                print one, two - one\n\
+                print for i in 0..2, j in 0..2 { emit normal[1] }\n";
+    let ran = run_text("turns.nn", text, JIT).unwrap_or_else(|shown| panic!("{shown}"));
+    for printed in &ran.prints {
+        let found = crate::programs::numbers(printed);
+        let mut distinct = found.clone();
+        distinct.sort_by(f64::total_cmp);
+        distinct.dedup();
+        assert!(found.len() >= 2 && distinct.len() == found.len(), "{printed}");
+    }
+}
+
+/// A file's `let` hides a name of the library in its definitions, also before it is reached.
+#[test]
+fn a_let_of_the_file_hides_the_library_in_definitions() {
+    let text = "let e = dense(2)\nmodel M(x: f32[B, 3]) -> f32[B, 2] { x |> e }\nprint shape(M(ones[1, 3]))\n";
+    let ran = run_text("hides.nn", text, JIT).unwrap_or_else(|shown| panic!("{shown}"));
+    assert_eq!(ran.prints, ["[1, 2]"]);
+}

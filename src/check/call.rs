@@ -143,7 +143,7 @@ impl Checker<'_> {
         let path = self.frame().path.clone();
         let owner = self.frame().owner;
         let mut frame = Frame::new(FrameKind::Fn, def.file, owner, path, span);
-        frame.place = format!("{}/{name}{number}", self.frame().place);
+        frame.place = format!("{}/{name}{number}{}", self.frame().place, self.frame().turns());
         self.frames.push(frame);
         let value = self.body_value(&def, given, span);
         self.leave(value)
@@ -556,8 +556,7 @@ impl Checker<'_> {
     /// An application that shares no draw with any other: its draws are of this place as well as of those inside.
     fn apply_fresh(&mut self, instance: InstanceId, training: bool, given: Vec<Given>, span: Span) -> Value {
         let number = self.frame_mut().number("fresh");
-        let turns: String = self.frame().unroll.iter().map(|turn| format!("[{turn}]")).collect();
-        let place = format!("{}/fresh{number}{turns}", self.frame().place);
+        let place = format!("{}/fresh{number}{}", self.frame().place, self.frame().turns());
         let place = self.phase.fresh.replace(place);
         let calls = std::mem::take(&mut self.phase.calls);
         let (outer, writes) = (self.phase.training, self.phase.writes.len());

@@ -407,11 +407,7 @@ impl Checker<'_> {
     fn core_uniform(&mut self, args: &Args, span: Span) -> Value {
         let Some(shape) = self.shape_arg(args, 0) else { return Value::Unknown };
         let number = self.frame_mut().number("draw");
-        let mut key = format!("{}/{number}", self.frame().place);
-        for turn in self.frame().unroll.iter() {
-            key.push_str(&format!("[{turn}]"));
-        }
-        let place = self.place_key(key);
+        let place = self.place_key(format!("{}/{number}{}", self.frame().place, self.frame().turns()));
         let node = self.push(
             Kind::Random { place, seed: None },
             Vec::new(),

@@ -190,6 +190,11 @@ impl Frame {
         *count
     }
 
+    /// The turns of the unrolled loops around, as they stand in the keys of draws: `[2][0]`.
+    pub fn turns(&self) -> String {
+        self.unroll.iter().map(|turn| format!("[{turn}]")).collect()
+    }
+
     /// The dim with this name.
     pub fn dim(&self, name: &str) -> Option<&Dim> {
         self.dims.iter().find(|(known, _)| known == name).map(|(_, dim)| dim)
@@ -234,7 +239,15 @@ impl Checker<'_> {
 
     /// What `name` means here, if anything.
     pub(super) fn find(&mut self, name: &str, span: Span) -> Option<Value> {
-        match self.meaning(name)? {
+        let meaning = self.meaning(name)?;
+        // A name that the file binds hides the library's, also where its value is not known yet.
+        if self.open && meaning == Meaning::Item {
+            let file = self.frame().file;
+            if !self.files[file].items.contains_key(name) && self.bound_later(name).is_some() {
+                return Some(Value::Unknown);
+            }
+        }
+        match meaning {
             Meaning::Column(level, data, at) => {
                 let value = self.column_value(data, at, span);
                 Some(self.unless_hiding(value, name, level, span))

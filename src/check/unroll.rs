@@ -386,6 +386,11 @@ impl Checker<'_> {
         let Some((x, y)) = self.pair(&a, &b) else { return Value::Unknown };
         let elem = match (&x.elem, &y.elem) {
             (p, q) if p == q => p.clone(),
+            (Elem::Class(p), Elem::Class(q)) if self.other_count(p, q) => {
+                let (left, right) = (self.show_type(&x), self.show_type(&y));
+                let message = format!("the two values have different types: {left} and {right}");
+                return self.error(Code::E0310, message, span);
+            }
             (Elem::Class(p), Elem::Class(_) | Elem::Int) | (Elem::Int, Elem::Class(p)) => Elem::Class(p.clone()),
             (Elem::Class(_), _) | (_, Elem::Class(_)) => {
                 let (left, right) = (self.show_type(&x), self.show_type(&y));
@@ -404,6 +409,12 @@ impl Checker<'_> {
             if y.shape.len() == shape.len() { self.broadcast(y, &shape, axes, b.1) } else { self.fit_to(y, &x, b.1) };
         let node = self.push(Kind::Op(Op::Select), vec![truth.node, x.node, y.node], x.ty(), span);
         Value::Tensor(Tensor { node, elem, shape, classes: x.classes })
+    }
+
+    /// Whether two numbers of classes are known, and are not the same.
+    fn other_count(&self, p: &Dim, q: &Dim) -> bool {
+        let number = |dim: &Dim| self.program.atoms.resolve(dim).as_number();
+        matches!((number(p), number(q)), (Some(p), Some(q)) if p != q)
     }
 
     /// A tensor of lower rank laid like another of known alignment.
