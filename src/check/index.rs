@@ -305,7 +305,7 @@ impl Checker<'_> {
 
     /// Where the rows of an axis come from, in a train or in chunks of a part.
     fn batch_help(&mut self, rows: i64) -> Option<String> {
-        let chunks = self.phase.by.is_some();
+        let chunks = self.phase.by().is_some();
         let (batch, part) = match self.phase.at_hand.clone().filter(|_| self.phase.train || chunks)? {
             AtHand::Batch(batch, part) => (batch, part),
             AtHand::Part(part) => return Some(format!("the part `{}` has {rows} rows", part.name)),

@@ -188,7 +188,6 @@ impl Checker<'_> {
         };
         let rows = self.program.data[part.data.index()].at_hand;
         self.phase.data = Some(part.data);
-        self.phase.by = part.by;
         self.phase.at_hand = Some(match part.by {
             Some(by) => AtHand::Batch(by, Some(part.clone())),
             None => AtHand::Part(part.clone()),
@@ -218,7 +217,7 @@ impl Checker<'_> {
 
     /// With `by` the values of chunks are averaged: what can be averaged, as f32; anything else is reported.
     pub(super) fn averaged(&mut self, value: Value, span: Span) -> Value {
-        let Some(by) = self.phase.by else { return value };
+        let Some(by) = self.phase.by() else { return value };
         if self.known_text(&value).is_some() {
             return value;
         }
@@ -268,7 +267,6 @@ impl Checker<'_> {
 
     /// Ends the scope of a part's columns.
     pub(super) fn leave_part(&mut self) {
-        self.phase.by = None;
         self.frame_mut().dims.retain(|(name, _)| name != "B");
         self.phase.data = None;
         self.phase.at_hand = None;

@@ -147,8 +147,6 @@ pub struct Phase {
     pub evaluated: Option<(super::typed::Part, super::dims::AtomId)>,
     /// Whose rows are at hand, where that is known.
     pub at_hand: Option<AtHand>,
-    /// Values are those of so many rows at a time, averaged.
-    pub by: Option<u64>,
     /// The number of the update at hand, from 1, once an optimiser has asked.
     pub turn: Option<NodeId>,
     /// Slots whose new value is in error.
@@ -157,6 +155,16 @@ pub struct Phase {
     pub fresh: Option<String>,
     /// Instances held constant and in evaluation mode.
     pub frozen: u32,
+}
+
+impl Phase {
+    /// How many rows at a time, if values are averaged over chunks of a part.
+    pub fn by(&self) -> Option<u64> {
+        match self.at_hand.as_ref()? {
+            AtHand::Part(part) | AtHand::Batch(_, Some(part)) => part.by,
+            AtHand::Batch(_, None) => None,
+        }
+    }
 }
 
 impl Frame {
