@@ -539,8 +539,8 @@ impl Checker<'_> {
             None => format!("{path}{suffix}"),
         };
         self.frames.push(frame);
-        let settings: Vec<Given> =
-            self.instances[instance.0 as usize].settings.iter().map(|value| (None, value.clone(), span)).collect();
+        let entry = &self.instances[instance.0 as usize];
+        let settings: Vec<Given> = entry.settings.iter().map(|value| (None, value.clone(), entry.made)).collect();
         let bound = self.bind_args(&def.ast.settings, settings, &def.ast.name.text, def.ast.name.span, span);
         let value = if bound { self.body_value(&def, given, span) } else { Value::Unknown };
         let value = self.leave(value);

@@ -279,13 +279,15 @@ impl Atoms {
             return Ok(Dim::number(1));
         }
         let (left, right) = (self.resolve(a), self.resolve(b));
-        if let Some(quotient) = left.divide_by_monomial(&right) {
+        if let Some(quotient) = left.divide_by_monomial(&right)
+            && quotient.as_number().is_none()
+        {
             return Ok(quotient);
         }
         match (left.as_number(), right.as_number()) {
             (_, Some(0)) => Err(DimError::Zero),
             (Some(x), Some(y)) => match x.checked_rem(y) {
-                Some(0) => Ok(Dim::number(x / y)),
+                Some(0) => Ok(self.named(AtomKind::Exact(a.clone(), b.clone()), x / y, span)),
                 Some(_) => Err(DimError::Inexact(x, y)),
                 None => Err(DimError::Overflow),
             },
@@ -313,9 +315,24 @@ impl Atoms {
     ) -> Result<Dim, DimError> {
         match (self.resolve(a).as_number(), self.resolve(b).as_number()) {
             (_, Some(0)) => Err(DimError::Zero),
-            (Some(x), Some(y)) => apply(x, y).map(Dim::number).ok_or(DimError::Overflow),
+            (Some(x), Some(y)) => {
+                let value = apply(x, y).ok_or(DimError::Overflow)?;
+                Ok(self.named(kind(a.clone(), b.clone()), value, span))
+            }
             _ => self.opaque(kind(a.clone(), b.clone()), span),
         }
+    }
+
+    /// A quotient whose value is known. Of names it stays a quotient, so that in a use of the definition `H // 2 * 2`
+    /// may meet H; what only numbers are divided by is a number.
+    fn named(&mut self, kind: AtomKind, value: i64, span: Span) -> Dim {
+        let (AtomKind::Floor(a, b) | AtomKind::Rem(a, b) | AtomKind::Exact(a, b)) = &kind else {
+            return Dim::number(value);
+        };
+        if a.as_number().is_some() && b.as_number().is_some() {
+            return Dim::number(value);
+        }
+        self.opaque(kind, span).unwrap_or(Dim::number(value))
     }
 
     /// The same opaque expression is the same atom.
@@ -478,10 +495,16 @@ impl Atoms {
     fn show_atom(&self, atom: AtomId) -> String {
         match &self.atoms[atom.0 as usize].kind {
             AtomKind::Name(name) => name.clone(),
-            AtomKind::Floor(a, b) => format!("({} // {})", self.show(a), self.show(b)),
-            AtomKind::Rem(a, b) => format!("({} % {})", self.show(a), self.show(b)),
-            AtomKind::Exact(a, b) => format!("({} / {})", self.show(a), self.show(b)),
+            AtomKind::Floor(a, b) => format!("({} // {})", self.show_operand(a), self.show_operand(b)),
+            AtomKind::Rem(a, b) => format!("({} % {})", self.show_operand(a), self.show_operand(b)),
+            AtomKind::Exact(a, b) => format!("({} / {})", self.show_operand(a), self.show_operand(b)),
         }
+    }
+
+    /// A sum or a product in brackets.
+    fn show_operand(&self, dim: &Dim) -> String {
+        let shown = self.show(dim);
+        if dim.as_number().is_some() || dim.as_atom().is_some() { shown } else { format!("({shown})") }
     }
 
     /// As text with the number it stands for, where the name alone would not say: `U = 10`.

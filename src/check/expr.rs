@@ -130,8 +130,7 @@ impl Checker<'_> {
             return list;
         }
         let Some(target) = self.slot_at(path) else { return Value::Unknown };
-        let written = self.phase.writes.iter().rev().find(|(slot, _, _)| *slot == target.slot).map(|write| write.1);
-        match written {
+        match self.last_write(target.slot) {
             None if self.phase.spoiled.contains(&target.slot) => Value::Unknown,
             Some(node) => Value::Tensor(Tensor { node, elem: target.elem, shape: target.shape, classes: None }),
             None => self.not_set(path),
@@ -146,8 +145,7 @@ impl Checker<'_> {
         let mut values = Vec::new();
         for slot in slots {
             let seen = self.slot_value(slot);
-            let written = self.phase.writes.iter().rev().find(|(known, _, _)| *known == slot).map(|write| write.1);
-            values.push(Value::Tensor(match written {
+            values.push(Value::Tensor(match self.last_write(slot) {
                 Some(node) => Tensor { node, elem: seen.elem, shape: seen.shape, classes: None },
                 None => self.read(&seen, path.span),
             }));
@@ -384,11 +382,16 @@ impl Checker<'_> {
     /// A slot's value as this step sees it.
     pub(super) fn read(&mut self, slot: &SlotValue, span: Span) -> Tensor {
         let tensor = |node| Tensor { node, elem: slot.elem.clone(), shape: slot.shape.clone(), classes: None };
-        // Only layer state is threaded: everything else reads the value at the step's start.
-        if self.program.slot(slot.slot).owner == Owner::State
-            && let Some(write) = self.phase.writes.iter().rev().find(|(written, _, _)| *written == slot.slot)
-        {
-            return tensor(write.1);
+        // Only layer state is threaded, from one application to the next: everything else, and what an application sets
+        // itself, is read as it was at the start.
+        if self.program.slot(slot.slot).owner == Owner::State {
+            let found = match self.phase.set_in.get(&slot.slot) {
+                Some((_, found)) if self.is_set_here(slot.slot) => *found,
+                _ => self.last_write(slot.slot),
+            };
+            if let Some(node) = found {
+                return tensor(node);
+            }
         }
         // Inside `frozen` parameters are constants.
         if self.phase.frozen > 0 && self.program.slot(slot.slot).owner == Owner::Parameter {

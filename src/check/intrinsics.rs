@@ -72,6 +72,8 @@ pub enum Intrinsic {
     CorePerAxis,
     CoreAxis,
     CoreIsClass,
+    CoreIsKnown,
+    CoreIsProbability,
     CoreContext,
 }
 
@@ -118,7 +120,7 @@ const WORDS: [(&str, Intrinsic); 40] = [
     ("missing", Intrinsic::Missing),
 ];
 
-const CORE: [(&str, Intrinsic); 15] = [
+const CORE: [(&str, Intrinsic); 17] = [
     ("pow", Intrinsic::CorePow),
     ("fill", Intrinsic::CoreFill),
     ("iota", Intrinsic::CoreIota),
@@ -133,6 +135,8 @@ const CORE: [(&str, Intrinsic); 15] = [
     ("per_axis", Intrinsic::CorePerAxis),
     ("axis", Intrinsic::CoreAxis),
     ("is_class", Intrinsic::CoreIsClass),
+    ("is_known", Intrinsic::CoreIsKnown),
+    ("is_probability", Intrinsic::CoreIsProbability),
     ("context", Intrinsic::CoreContext),
 ];
 
@@ -172,9 +176,8 @@ impl Intrinsic {
             Intrinsic::Max | Intrinsic::Min => (&["x", "y", "along", "keep"], 1),
             Intrinsic::Argmax | Intrinsic::Argsort => (&["x", "along"], 1),
             Intrinsic::Put => (&["x", "value", "at", "along"], 3),
-            Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len | Intrinsic::CoreIsClass => {
-                (&["x"], 1)
-            }
+            Intrinsic::Shape | Intrinsic::Size | Intrinsic::Rank | Intrinsic::Len => (&["x"], 1),
+            Intrinsic::CoreIsClass | Intrinsic::CoreIsKnown | Intrinsic::CoreIsProbability => (&["x"], 1),
             Intrinsic::Reshape => (&["x", "shape"], 2),
             Intrinsic::Transpose => (&["x", "order"], 1),
             Intrinsic::Concat => (&["parts", "along"], 2),
@@ -290,6 +293,8 @@ impl Checker<'_> {
             Intrinsic::CorePerAxis => self.per_axis_call(&args, span),
             Intrinsic::CoreAxis => self.axis_call(&args),
             Intrinsic::CoreIsClass => self.is_class_call(&args),
+            Intrinsic::CoreIsKnown => self.is_known_call(&args),
+            Intrinsic::CoreIsProbability => self.is_probability_call(&args),
             Intrinsic::CoreContext => self.context(&args, span),
             // Their arguments are not plain values; they are called elsewhere.
             Intrinsic::Grad | Intrinsic::Total | Intrinsic::Table => Value::Unknown,

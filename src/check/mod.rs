@@ -41,6 +41,7 @@ pub mod picture;
 mod place;
 mod plots;
 mod reduce;
+mod require;
 pub mod rows;
 mod scan;
 mod scope;

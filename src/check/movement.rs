@@ -328,6 +328,9 @@ impl Checker<'_> {
                 place,
             );
         }
+        if !self.are_classes(&args[0], &count) {
+            return Value::Unknown;
+        }
         let axes: Vec<usize> = (0..tensor.shape.len()).collect();
         let mut shape = tensor.shape.clone();
         shape.push(count);
@@ -364,8 +367,29 @@ impl Checker<'_> {
             None if self.frame().kind == FrameKind::Data => return self.numbered(&tensor, place),
             None => return self.error(Code::E0204, "`class` of a tensor needs the number of classes", place),
         };
+        if !self.are_classes(&args[0], &count) {
+            return Value::Unknown;
+        }
         let tensor = self.convert(tensor, Elem::Int, span);
         Value::Tensor(Tensor { elem: Elem::Class(count), ..tensor })
+    }
+
+    /// Whether numbers that are known are whole and in `0..count`; an error if they are not.
+    fn are_classes(&mut self, numbers: &Option<(Value, Span)>, count: &Dim) -> bool {
+        let (Some((value, place)), Some(count)) = (numbers, self.program.atoms.resolve(count).as_number()) else {
+            return true;
+        };
+        let mut found = Vec::new();
+        if matches!(value, Value::Number(..) | Value::List(_) | Value::Range(..)) {
+            self.known_table(std::slice::from_ref(value), &mut found, &mut true);
+        }
+        let Some(wrong) = found.into_iter().find(|number| *number < 0.0 || *number >= count as f64 || number.fract() != 0.0)
+        else {
+            return true;
+        };
+        let message = format!("{wrong} is none of the {count} classes, which are 0 to {}", count - 1);
+        self.error(Code::E0307, message, *place);
+        false
     }
 
     /// `missing(x)`: where a number is NaN, or a class has none of its numbers.

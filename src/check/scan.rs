@@ -187,7 +187,7 @@ impl Checker<'_> {
     }
 
     /// Whether two sizes are not the same, seen from here and as numbers.
-    fn differ(&self, a: &Dim, b: &Dim) -> bool {
+    pub(super) fn differ(&self, a: &Dim, b: &Dim) -> bool {
         let atoms = &self.program.atoms;
         atoms.same(a, b) == Some(false) && atoms.resolve(a) != atoms.resolve(b)
     }

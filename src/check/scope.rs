@@ -105,6 +105,8 @@ pub struct Frame {
     pub scans: u32,
     /// Where the caller wrote each argument: an error about it is shown there.
     pub given: HashMap<String, Span>,
+    /// An `assert` of the definition does not hold: the rest of its body is left alone.
+    pub refused: bool,
 }
 
 /// Whose rows are at hand.
@@ -123,6 +125,8 @@ pub struct Phase {
     pub training: bool,
     /// What has been set, in order.
     pub writes: Vec<(SlotId, NodeId, Span)>,
+    /// Of layer state that has been set, the application that set it last, by its place, and what that found.
+    pub set_in: HashMap<SlotId, (String, Option<NodeId>)>,
     /// Results of applications: instance, argument nodes, mode.
     pub calls: HashMap<(InstanceId, Vec<NodeId>, bool), Value>,
     /// How often each instance was applied to different arguments.
@@ -188,6 +192,7 @@ impl Frame {
             emits: Vec::new(),
             scans: 0,
             given: HashMap::new(),
+            refused: false,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::scope::FrameKind;
-use super::typed::{Slot, SlotId};
+use super::typed::{NodeId, Slot, SlotId};
 use super::value::{Elem, InstanceId, SlotValue, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Owner, Type};
@@ -14,6 +14,9 @@ impl Checker<'_> {
     pub(super) fn block(&mut self, block: &Block) -> Value {
         for stmt in &block.stmts {
             self.body_stmt(stmt);
+            if self.frame().refused {
+                return Value::Unknown;
+            }
         }
         match &block.value {
             Some(expr) => self.eval(expr),
@@ -42,6 +45,7 @@ impl Checker<'_> {
             StmtKind::Expr(expr) => self.expr_stmt(expr),
             StmtKind::Fn(_) => self.local_fn(stmt),
             StmtKind::Fit { name, value } => self.fit_stmt(name, value, stmt.span),
+            StmtKind::Assert { condition, message, on: None } => self.require(condition, message.as_ref()),
             _ => {
                 self.error(Code::E0403, "this statement has no place here", stmt.span);
             }
@@ -336,6 +340,16 @@ impl Checker<'_> {
         }
     }
 
+    /// Whether the application at hand has set a state itself.
+    pub(super) fn is_set_here(&self, slot: SlotId) -> bool {
+        self.phase.set_in.get(&slot).is_some_and(|(place, _)| *place == self.frame().place)
+    }
+
+    /// What a slot was last set to in this step.
+    pub(super) fn last_write(&self, slot: SlotId) -> Option<NodeId> {
+        self.phase.writes.iter().rev().find(|(written, _, _)| *written == slot).map(|write| write.1)
+    }
+
     /// Sets a slot for the next step.
     pub(super) fn write(&mut self, slot: &SlotValue, value: &Value, value_span: Span, span: Span) {
         let tensor = self.tensor_like(value, &slot.elem, value_span);
@@ -344,9 +358,15 @@ impl Checker<'_> {
             return;
         };
         let earlier = self.phase.writes.iter().find(|(written, _, _)| *written == slot.slot).map(|write| write.2);
-        let owner = self.program.slot(slot.slot).owner;
+        // Layer state is threaded: each application sets it once.
+        let threaded = self.program.slot(slot.slot).owner == Owner::State;
+        let elsewhere = threaded && !self.is_set_here(slot.slot);
+        if elsewhere {
+            let found = self.last_write(slot.slot);
+            self.phase.set_in.insert(slot.slot, (self.frame().place.clone(), found));
+        }
         match earlier {
-            Some(earlier) if owner != Owner::State => {
+            Some(earlier) if !elsewhere => {
                 self.report(
                     Diagnostic::new(Code::E0406, "this is set twice in one step", span)
                         .also(earlier, "set here before"),

@@ -14,7 +14,7 @@ use super::dims::Dim;
 use super::intrinsics::Args;
 use super::phase::{Elaborated, watch_name};
 use super::picture::{Cell, Grouping, Row, Table, TableColumn, TableId};
-use super::typed::{Action, ActionKind, Eval, Part, SlotId, Train};
+use super::typed::{Action, ActionKind, Eval, Part, Plan, SlotId, Train};
 use super::value::{Elem, Number, SlotValue, Tensor, Value};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::ir::{DType, Owner, Type};
@@ -294,11 +294,10 @@ impl Checker<'_> {
 
     /// The rows that a train's steps record, and the table of its epochs.
     pub(super) fn count_rows(&mut self, train: &mut Train, log: Option<&Name>) {
-        let (epochs, steps) = self.length_of(train);
-        let of_phases = train
-            .phases
-            .iter()
-            .flat_map(|phase| phase.rows.iter().map(move |row| (row, steps.saturating_mul(phase.times.max(1)))));
+        let plan = self.length_of(train);
+        let (epochs, steps) = (plan.epochs, plan.steps);
+        let phases = train.phases.iter().enumerate().map(|(at, phase)| (phase, train.turns(at, &plan)));
+        let of_phases = phases.flat_map(|(phase, turns)| phase.rows.iter().map(move |row| (row, turns)));
         let of_blocks = train.every.iter().flat_map(|every| {
             let count = if every.epochs { epochs } else { steps } / every.count.max(1);
             let rows = every.actions.iter().filter_map(|action| recorded_row(&action.kind));
@@ -343,7 +342,7 @@ impl Checker<'_> {
     }
 
     /// Epochs and steps as planned, as the loop counts them.
-    fn length_of(&mut self, train: &Train) -> (u64, u64) {
+    fn length_of(&mut self, train: &Train) -> Plan {
         let takes = train.phases.iter().any(|phase| phase.columns);
         let batches = match train.data.filter(|_| takes) {
             Some(data) => {
@@ -352,8 +351,7 @@ impl Checker<'_> {
             }
             None => None,
         };
-        let plan = train.plan(batches);
-        (plan.epochs, plan.steps)
+        train.plan(batches)
     }
 
     /// `runs.name`

@@ -9,7 +9,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Checker;
+use super::intrinsics::Args;
 use super::typed::{ActionKind, Kind, NodeId, SlotId, Train};
+use super::value::Value;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Binary, Const, DType, Op, Owner, Unary};
 use crate::source::Span;
@@ -91,9 +93,7 @@ impl Checker<'_> {
             }
             for (prediction, target) in [(0, 1), (1, 0)] {
                 let (prediction, target) = (self.operand(difference, prediction), self.operand(difference, target));
-                let squashed = self.behind(prediction, |checker, node| {
-                    checker.is_unary(node, Unary::Logistic) || checker.is_softmax(node)
-                });
+                let squashed = self.behind(prediction, |checker, node| checker.is_squashed(node));
                 let Some(found) = squashed.filter(|_| self.is_class(target)) else { continue };
                 let place = self.written[found.index()];
                 let square = self.written[node.index()];
@@ -238,6 +238,12 @@ impl Checker<'_> {
         }
     }
 
+    /// `core.is_probability(x)`: whether it comes out of a sigmoid or a softmax, known.
+    pub(super) fn is_probability_call(&mut self, args: &Args) -> Value {
+        let Some((tensor, _)) = self.tensor_arg(args, 0) else { return Value::Unknown };
+        Value::Bool(self.behind(tensor.node, |checker, node| checker.is_squashed(node)).is_some())
+    }
+
     /// The first node for which `is` holds, going back through what only moves elements.
     fn behind(&self, mut node: NodeId, is: impl Fn(&Self, NodeId) -> bool) -> Option<NodeId> {
         loop {
@@ -251,6 +257,11 @@ impl Checker<'_> {
                 _ => return None,
             }
         }
+    }
+
+    /// What a sigmoid or a softmax gives.
+    fn is_squashed(&self, node: NodeId) -> bool {
+        self.is_unary(node, Unary::Logistic) || self.is_softmax(node)
     }
 
     /// An exponential divided by its own sum.

@@ -283,16 +283,16 @@ pub struct Plan {
     pub steps: u64,
     /// Steps of an epoch.
     pub steps_an_epoch: u64,
+    /// Batches of an epoch, if there is data.
+    pub batches: Option<u64>,
 }
 
 impl Train {
     /// How long it is when an epoch has so many batches (none without data). Without data an epoch is all steps, or one
     /// step if only epochs are given.
     pub fn plan(&self, batches: Option<u64>) -> Plan {
-        let takers = self.phases.iter().filter(|phase| phase.columns);
-        let batches_a_step: u64 = takers.map(|phase| phase.times.max(1)).sum();
         let steps_an_epoch = match batches {
-            Some(batches) => batches.div_ceil(batches_a_step.max(1)).max(1),
+            Some(batches) => batches.div_ceil(self.batches_a_step().max(1)).max(1),
             None if self.epochs.is_some() => 1,
             None => self.steps.unwrap_or(1).max(1),
         };
@@ -303,7 +303,29 @@ impl Train {
             (None, Some(b)) => b,
             (None, None) => steps_an_epoch,
         };
-        Plan { epochs: steps.div_ceil(steps_an_epoch), steps, steps_an_epoch }
+        Plan { epochs: steps.div_ceil(steps_an_epoch), steps, steps_an_epoch, batches }
+    }
+
+    /// Turns of a phase in all steps of a plan: an epoch ends when its batches are exhausted, also in the middle of a step.
+    pub fn turns(&self, phase: usize, plan: &Plan) -> u64 {
+        let (a_step, times) = (self.batches_a_step(), self.phases[phase].times.max(1));
+        let batches = plan.batches.filter(|batches| self.phases[phase].columns && *batches >= a_step);
+        let Some(batches) = batches else { return plan.steps.saturating_mul(times) };
+        let before: u64 =
+            self.phases[..phase].iter().filter(|phase| phase.columns).map(|phase| phase.times.max(1)).sum();
+        let of_steps = |steps: u64| {
+            let whole = steps.min(batches / a_step);
+            let last = if steps > whole { (batches % a_step).saturating_sub(before).min(times) } else { 0 };
+            whole * times + last
+        };
+        let epochs = plan.epochs.saturating_sub(1);
+        of_steps(plan.steps_an_epoch) * epochs + of_steps(plan.steps - epochs * plan.steps_an_epoch)
+    }
+
+    /// Turns of a step that take a batch each.
+    pub fn batches_a_step(&self) -> u64 {
+        let takers = self.phases.iter().filter(|phase| phase.columns);
+        takers.map(|phase| phase.times.max(1)).sum()
     }
 }
 

@@ -305,8 +305,40 @@ impl Checker<'_> {
             if matches!(value, Value::None) && matches!(otherwise, Value::None) {
                 return Value::None;
             }
+            if !self.are_branches(&value, &otherwise, span) {
+                return Value::Unknown;
+            }
             self.choose(truth, (value, place), (otherwise, last_place), span)
         })
+    }
+
+    /// Whether two branches under a computed condition have one type; a number stands for a whole tensor of it.
+    fn are_branches(&mut self, a: &Value, b: &Value, span: Span) -> bool {
+        if let (Value::Tuple(left), Value::Tuple(right)) = (a, b) {
+            return left.len() != right.len()
+                || left.iter().zip(right.iter()).all(|(a, b)| self.are_branches(a, b, span));
+        }
+        let mut tensor = |value: &Value| match value {
+            Value::Tensor(_) | Value::Slot(_) => self.tensor(value, span),
+            Value::List(items) if self.known_table(items, &mut Vec::new(), &mut true).is_some() => {
+                self.tensor(value, span)
+            }
+            _ => None,
+        };
+        let (Some(a), Some(b)) = (tensor(a), tensor(b)) else { return true };
+        let kinds = (a.elem == Elem::Bool) == (b.elem == Elem::Bool);
+        let ranks = a.shape.is_empty() || b.shape.is_empty() || a.shape.len() == b.shape.len();
+        let sizes = a.shape.iter().zip(&b.shape).all(|(a, b)| !self.differ(a, b));
+        if kinds && ranks && sizes {
+            return true;
+        }
+        let (a, b) = (self.show_type(&a), self.show_type(&b));
+        let message = format!("the branches have different types: {a} and {b}");
+        self.report(
+            Diagnostic::new(Code::E0310, message, span)
+                .help("both branches are computed, and one is selected: `where(condition, a, b)` aligns what it is given"),
+        );
+        false
     }
 
     /// Checks the names of branches behind the one that is taken.

@@ -90,6 +90,7 @@ codes! {
     E0312 "a reshape that changes the number of elements"
     E0313 "windows that do not fit the image"
     E0314 "nothing that can be drawn"
+    E0315 "a setting that a definition does not take"
     E0401 "a known value is wanted"
     E0402 "a definition that uses itself"
     E0403 "not allowed here"

@@ -21,6 +21,8 @@ pub(super) struct Feed {
     rows: Rows,
     batches: Batches,
     size: usize,
+    /// Batches that a step takes.
+    a_step: usize,
     /// The next batch.
     next: usize,
     /// Rows taken since the train began.
@@ -28,11 +30,11 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub fn new(rows: Rows, batch: Option<u64>, seed: u64, name: &str) -> Result<Self, DataError> {
+    pub fn new(rows: Rows, train: &Train, seed: u64, name: &str) -> Result<Self, DataError> {
         let count = rows.rows.len();
-        let size = batch.map_or(count, |batch| (batch as usize).min(count)).max(1);
+        let size = train.batch.map_or(count, |batch| (batch as usize).min(count)).max(1);
         let batches = Batches::new(&rows.rows, size, seed, name)?;
-        Ok(Feed { rows, batches, size, next: 0, taken: 0 })
+        Ok(Feed { rows, batches, size, a_step: train.batches_a_step() as usize, next: 0, taken: 0 })
     }
 
     /// Rows of the part.
@@ -75,7 +77,13 @@ impl Feed {
         }
     }
 
-    /// Takes a batch; when an epoch's last step needs more batches than are left, it begins again with the first.
+    /// Whether the epoch has no batch left. A step that takes more batches than there are has its turns all the same:
+    /// for it the part begins again.
+    fn is_exhausted(&self) -> bool {
+        self.next >= self.batches.count() && self.batches.count() >= self.a_step
+    }
+
+    /// Takes a batch.
     fn take(&mut self) -> &[u32] {
         let at = if self.next >= self.batches.count() { 0 } else { self.next };
         self.next = at + 1;
@@ -181,6 +189,11 @@ impl<'a> Phase<'a> {
     /// The mean of the objective over this epoch's rows.
     pub fn mean_loss(&self) -> f32 {
         (self.loss / self.loss_rows.max(1) as f64) as f32
+    }
+
+    /// Whether there is a batch for its next turn, if it takes one.
+    pub fn has_turn(&self, feed: Option<&Feed>) -> bool {
+        !self.takes_columns || feed.is_none_or(|feed| !feed.is_exhausted())
     }
 
     /// One turn; returns the objective, 0 without one.

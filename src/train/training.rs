@@ -91,7 +91,7 @@ fn prepare<'a>(session: &mut Session<'a>, train: &'a Train, span: Span) -> Resul
             let rows = session.rows(&part, train.rows, span)?;
             let name = &session.program.data[data.index()].name;
             let seed = i64::from(session.seed(train.seed)) as u64;
-            Some(Feed::new(rows, train.batch, seed, name).map_err(|error| internal(&error.to_string(), span))?)
+            Some(Feed::new(rows, train, seed, name).map_err(|error| internal(&error.to_string(), span))?)
         }
         None if takes_columns => return Err(internal("a phase with columns, a train without data", span)),
         None => None,
@@ -169,6 +169,10 @@ impl Run<'_> {
         let mut loss = 0.0_f32;
         for phase in &mut self.phases {
             for turn in 0..phase.times {
+                // An epoch ends when the part is exhausted, also in the middle of a step.
+                if !phase.has_turn(self.feed.as_ref()) {
+                    break;
+                }
                 session.set_scalar(session.scalars.turn, turn as u32);
                 let found = phase.turn(session, self.feed.as_mut(), self.span)?;
                 // A phase after one that is not finite must not hide it.
@@ -257,6 +261,9 @@ impl Run<'_> {
         session.set_scalar(clock, (self.step as f32).to_bits());
         for phase in &mut self.phases {
             for turn in 0..phase.times {
+                if !phase.has_turn(self.feed.as_ref()) {
+                    break;
+                }
                 session.set_scalar(session.scalars.turn, turn as u32);
                 if let Some(found) = phase.inspect(session, self.feed.as_mut(), self.span)? {
                     return Ok(Some(found));
