@@ -144,6 +144,7 @@ impl Checker<'_> {
         let owner = self.frame().owner;
         let mut frame = Frame::new(FrameKind::Fn, def.file, owner, path, span);
         frame.place = format!("{}/{name}{number}{}", self.frame().place, self.frame().turns());
+        frame.around = def.around.clone();
         self.frames.push(frame);
         let value = self.body_value(&def, given, span);
         self.leave(value)
@@ -597,6 +598,9 @@ impl Checker<'_> {
     pub(super) fn bind_definition(&mut self, kind: DefKind, definition: &Definition) {
         let file = self.frame().file;
         let id = self.add_definition(kind, definition, file);
+        if self.frame().kind != FrameKind::File {
+            self.definitions[id.0 as usize].around = Some(self.names_at_hand());
+        }
         self.bind(&definition.name.text, Value::Def(id), definition.name.span);
     }
 }

@@ -1,5 +1,7 @@
 //! Expressions to values.
 
+use std::rc::Rc;
+
 use super::dims::Dim;
 use super::scope::FrameKind;
 use super::typed::{Clock, Kind, SlotId};
@@ -202,83 +204,8 @@ impl Checker<'_> {
         value
     }
 
-    /// `value.name`
-    pub(super) fn field(&mut self, value: &Value, name: &Name, span: Span) -> Value {
-        let known: Vec<String> = match value {
-            Value::Unknown => return Value::Unknown,
-            Value::Namespace(file) => {
-                if let Some(item) = self.files[*file].items.get(&name.text).cloned() {
-                    drop(item);
-                    return self.item(*file, &name.text, name.span).unwrap_or(Value::Unknown);
-                }
-                // A definition may read what the import will bring.
-                if self.open && self.item_later(*file, &name.text).is_some() {
-                    return Value::Unknown;
-                }
-                self.files[*file].items.keys().cloned().collect()
-            }
-            Value::Core => {
-                if let Some(intrinsic) = super::intrinsics::Intrinsic::core(&name.text) {
-                    return Value::Intrinsic(intrinsic);
-                }
-                super::intrinsics::Intrinsic::core_words().map(str::to_string).collect()
-            }
-            Value::Run => return self.clock(name, span),
-            Value::Figures(part) => {
-                let full = format!("{part}.{}", name.text);
-                return self.named_figure(&full, span).unwrap_or_else(|| self.figure(&full, span));
-            }
-            Value::Record(fields) => match fields.iter().find(|(field, _)| *field == name.text) {
-                Some((_, value)) => return value.clone(),
-                None => fields.iter().map(|(field, _)| field.clone()).collect(),
-            },
-            Value::Instance(instance) => {
-                let instance = &self.instances[instance.0 as usize];
-                // What a definition in error would have made is not known.
-                if instance.definition.is_some_and(|id| self.definitions[id.0 as usize].broken) {
-                    return Value::Unknown;
-                }
-                if let Some((_, slot)) = instance.slots.iter().find(|(slot, _)| *slot == name.text) {
-                    return Value::Slot(slot.clone());
-                }
-                if let Some((_, child)) = instance.children.iter().find(|(child, _)| *child == name.text) {
-                    return Value::Instance(*child);
-                }
-                // With open sizes no parameters are made.
-                if self.open {
-                    return Value::Unknown;
-                }
-                let slots = instance.slots.iter().map(|(slot, _)| slot.clone());
-                slots.chain(instance.children.iter().map(|(child, _)| child.clone())).collect()
-            }
-            Value::Data(data) => return self.data_field(*data, name, span),
-            Value::Table(table) => return self.table_column(*table, name, span),
-            Value::Tensor(_) | Value::Slot(_) => {
-                let message = format!("{} has no fields", value.describe());
-                return self.report(
-                    Diagnostic::new(Code::E0205, message, span)
-                        .help("`size(x)`, `shape(x)`, `len(x)` tell what it is like"),
-                );
-            }
-            other => {
-                let message = format!("{} has no fields", other.describe());
-                return self.error(Code::E0205, message, span);
-            }
-        };
-        let mut diagnostic =
-            Diagnostic::new(Code::E0205, format!("{} has no field `{}`", value.describe(), name.text), name.span);
-        if let Some(near) = crate::diag::nearest(&name.text, known.iter().map(String::as_str)) {
-            diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near);
-        } else if !known.is_empty() && known.len() <= 12 {
-            diagnostic = diagnostic.help(format!("it has {}", known.join(", ")));
-        } else if known.is_empty() && matches!(value, Value::Instance(_)) {
-            diagnostic = diagnostic.help("its parameters are known after its first application");
-        }
-        self.report(diagnostic)
-    }
-
     /// `run.step` and its kin.
-    fn clock(&mut self, name: &Name, span: Span) -> Value {
+    pub(super) fn clock(&mut self, name: &Name, span: Span) -> Value {
         let clock = match name.text.as_str() {
             "step" => Clock::Step,
             "steps" => Clock::Steps,
@@ -339,7 +266,7 @@ impl Checker<'_> {
             Value::Slot(slot) => Some(self.read(slot, span)),
             Value::Number(..) => self.number_tensor(value, &Elem::F32, span),
             Value::Bool(known) => Some(self.constant(f64::from(u8::from(*known)), &Elem::Bool, span)),
-            Value::List(items) => self.list_tensor(items, span),
+            Value::List(items) => self.named_list(items, span),
             Value::Range(from, to) => {
                 if to - from > limits::RANGE_LIMIT {
                     let message = format!("a range of {} numbers is too long for a tensor", to - from);
@@ -411,6 +338,27 @@ impl Checker<'_> {
         self.name_node(node, &name);
         self.reads.insert((slot.slot, version), node);
         tensor(node)
+    }
+
+    /// A list as a tensor; one with a name always has the same node, so that `grad` by the name means it.
+    fn named_list(&mut self, items: &Rc<Vec<Value>>, span: Span) -> Option<Tensor> {
+        let key = Rc::as_ptr(items);
+        match self.lists.get(&key).map(|(_, made)| made.clone()) {
+            Some(Some(tensor)) => Some(tensor),
+            Some(None) => {
+                let tensor = self.list_tensor(items, span)?;
+                self.lists.insert(key, (items.clone(), Some(tensor.clone())));
+                Some(tensor)
+            }
+            None => self.list_tensor(items, span),
+        }
+    }
+
+    /// A list that gets a name. One of parameters stays what it is: their values change.
+    pub(super) fn name_list(&mut self, items: &Rc<Vec<Value>>) {
+        if !self.open && items.iter().all(|item| matches!(item, Value::Number(..) | Value::Tensor(_) | Value::List(_))) {
+            self.lists.insert(Rc::as_ptr(items), (items.clone(), None));
+        }
     }
 
     /// A list of numbers or equal tensors, stacked in front.

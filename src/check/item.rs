@@ -88,7 +88,7 @@ impl Checker<'_> {
                 self.report(Diagnostic::new(Code::E0202, message, arg.name.span).also(first.name.span, "the first"));
             }
         }
-        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), file, broken });
+        self.definitions.push(Def { kind, ast: Rc::new(definition.clone()), file, broken, around: None });
         DefId(self.definitions.len() as u32 - 1)
     }
 

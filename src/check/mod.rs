@@ -22,6 +22,7 @@ mod epoch_end;
 mod evaluate;
 mod expr;
 mod files;
+mod field;
 mod fits;
 mod import;
 mod index;
@@ -211,6 +212,8 @@ struct Checker<'a> {
     inlining: Vec<DefId>,
     /// Known numbers with a name, and what was computed from them.
     links: known::Links,
+    /// Lists with a name by their place in memory, and the tensor that each has become.
+    lists: HashMap<*const Vec<Value>, (Rc<Vec<Value>>, Option<value::Tensor>)>,
     /// Read node of each slot and version; constants by their bits.
     reads: HashMap<(typed::SlotId, u32), NodeId>,
     versions: Vec<u32>,
@@ -334,6 +337,7 @@ impl<'a> Checker<'a> {
             phase: Phase::default(),
             inlining: Vec::new(),
             links: known::Links::default(),
+            lists: HashMap::new(),
             reads: HashMap::new(),
             versions: Vec::new(),
             writes: 0,

@@ -24,6 +24,11 @@ impl Checker<'_> {
                 let lists: Option<Vec<_>> = items.iter().map(|item| self.whole_list(item)).collect();
                 Some(lists?.concat())
             }
+            // What one turn of a loop made.
+            Value::Record(fields) => {
+                let lists: Option<Vec<_>> = fields.iter().map(|(_, value)| self.whole_list(value)).collect();
+                Some(lists?.concat())
+            }
             _ => None,
         }
     }
@@ -239,10 +244,9 @@ impl Checker<'_> {
         let (_, value, place) = by;
         match value {
             Value::Unknown => return Value::Unknown,
-            Value::Params(_) | Value::Instance(_) | Value::List(_) => {
-                let Some(slots) = self.whole_list(value) else {
-                    return self.error(Code::E0404, "`grad` derives by names and parameters", *place);
-                };
+            Value::Params(_) | Value::Instance(_) | Value::List(_) | Value::Record(_)
+                if let Some(slots) = self.whole_list(value) =>
+            {
                 let each: Vec<Value> = slots
                     .iter()
                     .map(|&slot| {

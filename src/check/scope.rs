@@ -5,6 +5,7 @@
 //! look-up: locals, dims, columns, names of the file, names of the prelude.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::dims::Dim;
@@ -40,6 +41,8 @@ pub enum Meaning {
     Dim(usize),
     /// A column of the set whose block is being elaborated.
     BlockColumn,
+    /// What a definition in a body sees of that body.
+    Around(usize),
     /// Known without a definition.
     Ambient,
     /// An order-free name of the file, or of those behind it.
@@ -107,6 +110,8 @@ pub struct Frame {
     pub given: HashMap<String, Span>,
     /// An `assert` of the definition does not hold: the rest of its body is left alone.
     pub refused: bool,
+    /// Of a definition in a body what that body had bound, dims included.
+    pub around: Option<Rc<HashMap<String, Value>>>,
 }
 
 /// Whose rows are at hand.
@@ -193,6 +198,7 @@ impl Frame {
             scans: 0,
             given: HashMap::new(),
             refused: false,
+            around: None,
         }
     }
 
@@ -234,6 +240,17 @@ impl Checker<'_> {
         }
     }
 
+    /// What a definition that stands here sees: the names and dims of this body, and of those around it.
+    pub(super) fn names_at_hand(&self) -> Rc<HashMap<String, Value>> {
+        let frame = self.frame();
+        let mut names = frame.around.as_deref().cloned().unwrap_or_default();
+        names.extend(frame.dims.iter().map(|(name, dim)| (name.clone(), Value::size(dim.clone()))));
+        for scope in &frame.scopes {
+            names.extend(scope.iter().map(|(name, binding)| (name.clone(), binding.value.clone())));
+        }
+        Rc::new(names)
+    }
+
     /// Runs `inside` in a block of its own.
     pub(super) fn scoped<T>(&mut self, inside: impl FnOnce(&mut Self) -> T) -> T {
         self.frame_mut().scopes.push(HashMap::new());
@@ -273,6 +290,7 @@ impl Checker<'_> {
             }
             Meaning::Dim(level) => self.frames[level].dim(name).map(|dim| Value::size(dim.clone())),
             Meaning::BlockColumn => self.block_column(name, span),
+            Meaning::Around(level) => self.frames[level].around.as_ref()?.get(name).cloned(),
             Meaning::Ambient => self.ambient(name, span),
             Meaning::Item => self.item(self.frame().file, name, span),
         }
@@ -303,6 +321,9 @@ impl Checker<'_> {
             }
             if frame.kind == FrameKind::Data && self.is_block_column(name) {
                 return Some(Meaning::BlockColumn);
+            }
+            if frame.around.as_ref().is_some_and(|around| around.contains_key(name)) {
+                return Some(Meaning::Around(level));
             }
         }
         if ["training", "run", "core", "none"].contains(&name) || self.is_figure(name) {

@@ -113,8 +113,10 @@ impl Checker<'_> {
         match pattern {
             Pattern::Name(name) => {
                 let value = self.link(value, &name.text, at_run);
-                if let Value::Tensor(tensor) = &value {
-                    self.name_node(tensor.node, &name.text);
+                match &value {
+                    Value::Tensor(tensor) => self.name_node(tensor.node, &name.text),
+                    Value::List(items) => self.name_list(items),
+                    _ => {}
                 }
                 self.bind(&name.text, value, name.span);
             }

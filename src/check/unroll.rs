@@ -79,7 +79,8 @@ impl Checker<'_> {
                     rest /= list.len();
                 }
                 for (carry, value) in carries.iter().zip(&current) {
-                    checker.bind(&carry.name.text, value.clone(), carry.name.span);
+                    let value = checker.link(value.clone(), &carry.name.text, false);
+                    checker.bind(&carry.name.text, value, carry.name.span);
                 }
                 checker.block(body)
             });

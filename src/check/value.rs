@@ -5,6 +5,7 @@
 //! computed here; tensors are nodes of the typed tree. [`Value::Unknown`] is the
 //! error type: it silences whatever follows from it.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -136,6 +137,8 @@ pub struct Def {
     pub file: usize,
     /// Its own check found errors: uses stay silent.
     pub broken: bool,
+    /// Of a definition in a body what it sees of that body.
+    pub around: Option<Rc<HashMap<String, Value>>>,
 }
 
 /// A value at elaboration.
@@ -267,9 +270,9 @@ pub struct Instance {
     /// Instances it made, by name within it.
     pub children: Vec<(String, InstanceId)>,
     /// Their names, and under `template#` the last number given to one without a name.
-    pub names: std::collections::HashMap<String, u32>,
+    pub names: HashMap<String, u32>,
     /// The same by the place that made them.
-    pub places: std::collections::HashMap<(Span, Vec<u32>), InstanceId>,
+    pub places: HashMap<(Span, Vec<u32>), InstanceId>,
     /// Where it was made.
     pub made: Span,
     /// The first application.
