@@ -12,7 +12,7 @@ use super::typed::NodeId;
 use super::value::{DefId, DefKind, Instance, InstanceId, Rule, SlotValue, Tensor, Value};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::source::Span;
-use crate::syntax::ast::{Arg, CallArg, Definition, Expr, ExprKind, Name, Stmt, StmtKind};
+use crate::syntax::ast::{Arg, CallArg, Definition, Expr, ExprKind, Name, Stmt, StmtKind, TypeExpr};
 
 /// An evaluated argument: its name if given, its value, its place.
 pub(super) type Given = (Option<Name>, Value, Span);
@@ -280,7 +280,14 @@ impl Checker<'_> {
     pub(super) fn bind_args(&mut self, args: &[Arg], given: Vec<Given>, of: &str, defined: Span, span: Span) -> bool {
         let Some(mut values) = self.assign(args, given, of, defined) else { return false };
         let mut fine = true;
-        for (arg, value) in args.iter().zip(&mut values) {
+        // A scalar fits an input of any shape, which the inputs that have one say first.
+        let is_scalar = |(arg, value): (&Arg, &Option<(Value, Span)>)| {
+            arg.ty.as_ref().is_some_and(TypeExpr::has_axes) && value.as_ref().is_some_and(|(value, _)| value.is_scalar())
+        };
+        let mut order: Vec<usize> = (0..args.len()).collect();
+        order.sort_by_key(|&at| is_scalar((&args[at], &values[at])) && args[at..].iter().all(|arg| arg.default.is_none()));
+        for at in order {
+            let (arg, value) = (&args[at], &mut values[at]);
             let (value, place) = match (value.take(), &arg.default) {
                 (Some((value, place)), _) => {
                     self.frame_mut().given.insert(arg.name.text.clone(), place);
@@ -297,6 +304,9 @@ impl Checker<'_> {
             fine &= self.open || !matches!(value, Value::Unknown);
             let value = match &arg.ty {
                 Some(ty) => {
+                    if value.is_scalar() {
+                        self.size_one(ty);
+                    }
                     let matched = self.match_type(value.clone(), ty, &format!("`{}` of `{of}`", arg.name.text), place);
                     fine &= !matches!(matched, Value::Unknown) || matches!(value, Value::Unknown);
                     matched

@@ -69,6 +69,10 @@ impl Checker<'_> {
             && self.instances[instance.0 as usize].applied.is_none()
             && !self.open
         {
+            if self.phase.early.is_some() {
+                self.phase.early = Some(true);
+                return None;
+            }
             let path = self.instances[instance.0 as usize].path.clone();
             self.report(
                 Diagnostic::new(Code::E0401, format!("the parameters of `{path}` are not known yet"), place)

@@ -2,6 +2,7 @@
 //! watches.
 
 use super::Checker;
+use super::scope::Phase;
 use super::typed::{NodeId, SlotId};
 use super::value::{Elem, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
@@ -31,6 +32,22 @@ pub(super) struct Elaborated {
 }
 
 impl Checker<'_> {
+    /// A train's step: elaborated once more where it asked for the parameters of a model above its first application,
+    /// as in `minimize l2(weights(M), r) + loss(M(x))`.
+    pub(super) fn elaborate_step(&mut self, stmts: &[Stmt], subject: Option<&Value>) -> Elaborated {
+        let start = Phase { early: None, ..self.phase.clone() };
+        let (said, count, errors) = (self.said.clone(), self.diagnostics.len(), self.errors);
+        self.phase.early = Some(false);
+        let step = self.elaborate(stmts, subject, true);
+        if self.phase.early.take() != Some(true) {
+            return step;
+        }
+        self.phase = start;
+        self.diagnostics.truncate(count);
+        (self.said, self.errors) = (said, errors);
+        self.elaborate(stmts, subject, true)
+    }
+
     /// A phase's statements in the mode of `self.phase`.
     pub(super) fn elaborate(&mut self, stmts: &[Stmt], subject: Option<&Value>, training: bool) -> Elaborated {
         let mut result = Elaborated {
@@ -83,7 +100,7 @@ impl Checker<'_> {
                     }
                     return;
                 };
-                if training {
+                if training && self.phase.early != Some(true) {
                     result.trained.extend(self.minimize(&loss, groups, subject, stmt.span));
                 }
                 if result.loss.replace(loss).is_some() {

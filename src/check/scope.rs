@@ -158,6 +158,9 @@ pub struct Phase {
     pub at_hand: Option<AtHand>,
     /// The number of the update at hand, from 1, once an optimiser has asked.
     pub turn: Option<NodeId>,
+    /// Parameters of what the step applies only further down: `Some(true)` once they were asked for. The step is elaborated
+    /// again then, with all sizes known.
+    pub early: Option<bool>,
     /// Slots whose new value is in error.
     pub spoiled: HashSet<SlotId>,
     /// The place of the `fresh` application around, of which all draws in it are.

@@ -145,6 +145,23 @@ impl Checker<'_> {
         }
     }
 
+    /// Dims of an input's type that nothing has bound are 1 where a scalar is given: it fits any shape, so this one too.
+    pub(super) fn size_one(&mut self, ty: &TypeExpr) {
+        let TypeKind::Tensor { shape, .. } = &ty.kind else { return };
+        for item in shape {
+            match item {
+                ShapeItem::Dim(Expr { kind: ExprKind::Name(name), span }) if self.known_dim(name, *span).is_none() => {
+                    let atom = self.program.atoms.name(name, Some(Dim::number(1)), *span);
+                    self.frame_mut().dims.push((name.clone(), Dim::atom(atom)));
+                }
+                ShapeItem::Ellipsis(_) if !self.open && self.frame().ellipsis.is_none() => {
+                    self.frame_mut().ellipsis = Some(Vec::new());
+                }
+                ShapeItem::Dim(_) | ShapeItem::Ellipsis(_) => {}
+            }
+        }
+    }
+
     fn match_elem(&mut self, tensor: Tensor, elem: &ElemExpr, what: &str, span: Span) -> Option<Tensor> {
         match (elem, &tensor.elem) {
             (ElemExpr::F32, Elem::F32 | Elem::Int | Elem::Bool) => Some(self.convert(tensor, Elem::F32, span)),

@@ -326,7 +326,7 @@ impl Checker<'_> {
             (None, part) => part.map(AtHand::Part),
         };
         self.phase = self.phase_at(place.0, place.1, true, step_rows);
-        let step = self.elaborate(stmts, subject, true);
+        let step = self.elaborate_step(stmts, subject);
         let silent = self.columns_unknown || self.unparsed.within(self.train_whole);
         if step.writes.is_empty() && !stmts.iter().any(sets) && !silent {
             let span = self.train_span;

@@ -224,6 +224,16 @@ impl Value {
         Value::Number(Number::Size(dim), None)
     }
 
+    /// Whether it is one number.
+    pub fn is_scalar(&self) -> bool {
+        match self {
+            Value::Number(..) => true,
+            Value::Tensor(tensor) => tensor.shape.is_empty(),
+            Value::Slot(slot) => slot.shape.is_empty(),
+            _ => false,
+        }
+    }
+
     /// What it is, for messages.
     pub fn describe(&self) -> &'static str {
         match self {

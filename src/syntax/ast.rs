@@ -275,6 +275,13 @@ pub struct TypeExpr {
     pub span: Span,
 }
 
+impl TypeExpr {
+    /// Whether it is of a tensor that is no scalar.
+    pub fn has_axes(&self) -> bool {
+        matches!(&self.kind, TypeKind::Tensor { shape, .. } if !shape.is_empty())
+    }
+}
+
 /// Types as written.
 #[derive(Clone, Debug)]
 pub enum TypeKind {
