@@ -11,6 +11,7 @@
 mod computation;
 mod loads;
 mod memory;
+mod predict;
 mod preview;
 mod world;
 
@@ -30,6 +31,7 @@ use crate::syntax::{self, ast};
 
 pub use computation::{Computation, computations};
 pub use memory::{size, too_large};
+pub use predict::{Prediction, Wanted, prediction};
 pub use preview::Preview;
 pub use world::FileWorld;
 
@@ -95,6 +97,17 @@ pub fn front(path: &Path, settings: &Settings) -> Result<Front, Failure> {
         Ok(main) => main,
         Err(wrong) => return Err(Failure::Wrong { sources, diagnostics: vec![wrong] }),
     };
+    check_main(path, sources, main, settings)
+}
+
+/// [`front`] of a text that stands for the file's.
+fn check_text(path: &Path, text: String, settings: &Settings) -> Result<Front, Failure> {
+    let mut sources = SourceMap::default();
+    let main = sources.add(path.display().to_string(), text);
+    check_main(path, sources, main, settings)
+}
+
+fn check_main(path: &Path, mut sources: SourceMap, main: FileId, settings: &Settings) -> Result<Front, Failure> {
     let started = Instant::now();
     let (file, mut diagnostics) = parse(&sources, main);
     let parsed = Instant::now();

@@ -324,3 +324,73 @@ fn timings_have_a_mark_for_each_stage() {
     }
     assert!(times.windows(2).all(|pair| pair[0]["at_ms"].as_f64() <= pair[1]["at_ms"].as_f64()), "{times:?}");
 }
+
+#[test]
+fn predict_answers_for_the_rows_of_a_file() {
+    let folder = Folder::new("predict");
+    let mut rows = "a,b,species\n".to_string();
+    for at in 0..60 {
+        let (x, name) = (f64::from(at % 7) * 0.1, ["setosa", "\"vir,ginica\""][at as usize % 2]);
+        rows += &format!("{},{},{name}\n", x + f64::from(at % 2) * 4.0, 9.0 - x);
+    }
+    let program = "\
+const hidden = 8
+data iris = csv(\"iris.csv\") {
+    input [a, b] |> standardize
+    target species
+    split train = 0.8, val = 0.2
+}
+let width = hidden * 2
+fn act(h) = tanh(h)
+model Net(input: f32[B, 2]) -> f32[B, 2] { input |> dense(width) |> act |> dense(2) }
+train Net on iris as log { minimize cross_entropy(Net(input), species) with adam(0.05); epochs 60 }
+print log.loss[-1]
+let right = accuracy(Net(input), species) on iris.val
+print right
+";
+    folder.with("iris.csv", &rows).with("new.csv", "b,a\n9,0\n8.8,4.2\n").with("bad.csv", "a,c\n1,2\n");
+    let untrained = folder.with("flowers.nn", program).nnc(&["predict", "flowers.nn", "new.csv"]);
+    assert_eq!(untrained.code, 4, "{}", untrained.stderr);
+    assert!(untrained.stderr.contains("run the program first"), "{}", untrained.stderr);
+    assert_eq!(folder.nnc(&["run", "flowers.nn"]).code, 0);
+
+    let answers = folder.nnc(&["predict", "flowers.nn", "new.csv"]);
+    assert_eq!(answers.code, 0, "{}", answers.stderr);
+    let lines: Vec<&str> = answers.stdout.lines().collect();
+    assert_eq!(lines[0], "class,setosa,\"vir,ginica\"");
+    assert!(lines[1].starts_with("setosa,") && lines[2].starts_with("\"vir,ginica\","), "{}", answers.stdout);
+    assert_eq!(lines.len(), 3);
+
+    let all = folder.nnc(&["predict", "flowers.nn", "iris.csv", "--model", "Net", "--out", "answers.csv"]);
+    assert_eq!((all.code, all.stdout.as_str()), (0, ""), "{}", all.stderr);
+    assert_eq!(std::fs::read_to_string(folder.path("answers.csv")).unwrap().lines().count(), 61);
+
+    let missing = folder.nnc(&["predict", "flowers.nn", "bad.csv"]);
+    assert_eq!(missing.code, 1);
+    assert!(missing.stderr.contains("bad.csv has the columns a, c"), "{}", missing.stderr);
+    let other_size = folder.nnc(&["predict", "flowers.nn", "new.csv", "--set", "hidden=4"]);
+    assert!(other_size.code == 1 && other_size.stderr.contains("E0701"), "{}", other_size.stderr);
+    let unknown = folder.nnc(&["predict", "flowers.nn", "new.csv", "--model", "Nut"]);
+    assert!(unknown.code == 4 && unknown.stderr.contains("no statement `train Nut on ...`"), "{}", unknown.stderr);
+}
+
+#[test]
+fn predict_answers_with_numbers() {
+    let folder = Folder::new("predict-numbers");
+    folder.with("heights.csv", "x,y\n0,1\n1,3\n2,5\n3,7\n").with("new.csv", "x\n10\n-1\n");
+    let program = "\
+data heights = csv(\"heights.csv\")
+model Line(x: f32[B]) -> f32[B] {
+    param a = 0.0, b = 0.0
+    a * x + b
+}
+train Line on heights { minimize mse(Line(x), y) with sgd(0.1); epochs 400 }
+";
+    assert_eq!(folder.with("line.nn", program).nnc(&["run", "line.nn"]).code, 0);
+    let answers = folder.nnc(&["predict", "line.nn", "new.csv"]);
+    assert_eq!(answers.code, 0, "{}", answers.stderr);
+    let lines: Vec<&str> = answers.stdout.lines().collect();
+    assert_eq!(lines[0], "Line");
+    let numbers: Vec<f32> = lines[1..].iter().map(|line| line.parse().unwrap()).collect();
+    assert!((numbers[0] - 21.0).abs() < 1e-2 && (numbers[1] + 1.0).abs() < 1e-2, "{}", answers.stdout);
+}

@@ -282,10 +282,13 @@ impl Checker<'_> {
         let mut fine = true;
         // A scalar fits an input of any shape, which the inputs that have one say first.
         let is_scalar = |(arg, value): (&Arg, &Option<(Value, Span)>)| {
-            arg.ty.as_ref().is_some_and(TypeExpr::has_axes) && value.as_ref().is_some_and(|(value, _)| value.is_scalar())
+            arg.ty.as_ref().is_some_and(TypeExpr::has_axes)
+                && value.as_ref().is_some_and(|(value, _)| value.is_scalar())
         };
         let mut order: Vec<usize> = (0..args.len()).collect();
-        order.sort_by_key(|&at| is_scalar((&args[at], &values[at])) && args[at..].iter().all(|arg| arg.default.is_none()));
+        order.sort_by_key(|&at| {
+            is_scalar((&args[at], &values[at])) && args[at..].iter().all(|arg| arg.default.is_none())
+        });
         for at in order {
             let (arg, value) = (&args[at], &mut values[at]);
             let (value, place) = match (value.take(), &arg.default) {

@@ -5,10 +5,13 @@ use super::Checker;
 use super::dims::Dim;
 use super::intrinsics::Args;
 use super::scope::{AtHand, Frame, FrameKind};
-use super::typed::Part;
+use super::typed::{NodeId, Part};
 use super::value::{Elem, InstanceId, Tensor, Value};
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
+
+/// Figures by name.
+type Fields = Vec<(String, Value)>;
 
 impl Checker<'_> {
     pub(super) fn evaluate(&mut self, args: &Args, span: Span) -> Value {
@@ -50,12 +53,13 @@ impl Checker<'_> {
         for (name, stmts) in &trained.phases {
             let full = |figure: &str| if name.is_empty() { figure.to_string() } else { format!("{name}.{figure}") };
             let result = self.elaborate(stmts, Some(&Value::Instance(instance)), false);
+            let loss = result.loss.as_ref().map(|loss| loss.node);
             if let Some(loss) = result.loss {
                 fields.push((full("loss"), Value::Tensor(loss)));
             }
             fields.extend(result.watches.into_iter().map(|(figure, tensor)| (full(&figure), Value::Tensor(tensor))));
             if let Some(output) = result.output {
-                self.class_report(&output, &mut fields, span);
+                self.report_of(instance, &output, loss, &mut fields, span);
             }
         }
         self.frames.pop();
@@ -64,26 +68,73 @@ impl Checker<'_> {
         Value::Record(fields.into())
     }
 
-    /// Precision, recall and F1 of each class, where the output scores the classes of a column.
-    fn class_report(&mut self, output: &Tensor, fields: &mut Vec<(String, Value)>, span: Span) {
-        let Some(classes) = output.shape.get(1).filter(|_| output.shape.len() == 2).cloned() else { return };
-        let named: Vec<usize> = self.phase.columns.iter().copied().collect();
-        let columns: Vec<Value> = named
-            .into_iter()
-            .map(|at| {
-                let data = self.phase.data;
-                data.map_or(Value::Unknown, |data| self.column_value(data, at, span))
-            })
+    /// The report that the type of the target asks for: the column named in the objective that is as the output is, or the
+    /// class of whose scores the output consists, and is no input of the model.
+    fn report_of(
+        &mut self,
+        instance: InstanceId,
+        output: &Tensor,
+        loss: Option<NodeId>,
+        fields: &mut Fields,
+        span: Span,
+    ) {
+        let inputs: Vec<NodeId> = self
+            .phase
+            .calls
+            .keys()
+            .filter(|(known, ..)| *known == instance)
+            .flat_map(|(_, nodes, _)| nodes.clone())
             .collect();
-        let target = columns.into_iter().find(|value| {
-            matches!(value, Value::Tensor(Tensor { elem: Elem::Class(count), .. })
-                if self.program.atoms.resolve(count) == self.program.atoms.resolve(&classes))
+        let named: Vec<usize> = self.phase.columns.iter().copied().collect();
+        let Some(data) = self.phase.data else { return };
+        let columns = named.into_iter().map(|at| self.column_value(data, at, span)).collect::<Vec<_>>();
+        let tensors = columns.into_iter().filter_map(|column| match column {
+            Value::Tensor(tensor) if !inputs.contains(&tensor.node) => Some(tensor),
+            _ => None,
         });
-        let (Some(target), Some(report)) = (target, self.item(0, "class_report", span)) else { return };
-        let given = Self::plain(vec![Value::Tensor(output.clone()), target], span);
-        if let Value::Tuple(parts) = self.call(report, given, span, span, "") {
-            let names = ["precision", "recall", "f1"];
-            fields.extend(names.iter().map(|name| name.to_string()).zip(parts.iter().cloned()));
+        let tensors: Vec<Tensor> = tensors.collect();
+        let size = |dim: &Dim| self.program.atoms.resolve(dim);
+        let classes = tensors.iter().find(|tensor| match (&tensor.elem, output.shape.get(1)) {
+            (Elem::Class(count), Some(scores)) => output.shape.len() == 2 && size(count) == size(scores),
+            _ => false,
+        });
+        let alike = tensors.iter().find(|tensor| {
+            let two = |count: &Dim| size(count) == Dim::number(2);
+            (!matches!(&tensor.elem, Elem::Class(count) if !two(count)))
+                && tensor.shape.len() == output.shape.len()
+                && tensor.shape.iter().zip(&output.shape).all(|(a, b)| size(a) == size(b))
+        });
+        match (classes.cloned(), alike.cloned()) {
+            (Some(target), _) => {
+                let parts = self.report_by("class_report", &[output, &target], span);
+                if let Value::Tuple(parts) = parts {
+                    fields.extend(
+                        ["precision", "recall", "f1"].map(str::to_string).into_iter().zip(parts.iter().cloned()),
+                    );
+                }
+            }
+            (None, Some(target)) => {
+                let yes = target.elem != Elem::F32 || self.asks_yes_or_no(output.node, loss);
+                let report = if yes { "binary_report" } else { "regression_report" };
+                let names =
+                    if yes { ["accuracy", "precision", "recall", "f1"].as_slice() } else { &["rmse", "mae", "r2"] };
+                let target = self.convert(target, Elem::F32, span);
+                if let Value::Tuple(parts) = self.report_by(report, &[output, &target], span) {
+                    for (name, part) in names.iter().zip(parts.iter()) {
+                        if fields.iter().all(|(known, _)| known != name) {
+                            fields.push((name.to_string(), part.clone()));
+                        }
+                    }
+                }
+            }
+            (None, None) => {}
         }
+    }
+
+    /// A definition of the library, applied.
+    fn report_by(&mut self, name: &str, args: &[&Tensor], span: Span) -> Value {
+        let Some(definition) = self.item(0, name, span) else { return Value::Unknown };
+        let given = Self::plain(args.iter().map(|tensor| Value::Tensor((*tensor).clone())).collect(), span);
+        self.call(definition, given, span, span, "")
     }
 }

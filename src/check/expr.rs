@@ -356,7 +356,8 @@ impl Checker<'_> {
 
     /// A list that gets a name. One of parameters stays what it is: their values change.
     pub(super) fn name_list(&mut self, items: &Rc<Vec<Value>>) {
-        if !self.open && items.iter().all(|item| matches!(item, Value::Number(..) | Value::Tensor(_) | Value::List(_))) {
+        if !self.open && items.iter().all(|item| matches!(item, Value::Number(..) | Value::Tensor(_) | Value::List(_)))
+        {
             self.lists.insert(Rc::as_ptr(items), (items.clone(), None));
         }
     }

@@ -97,7 +97,8 @@ impl Checker<'_> {
 fn turns_of(members: &[(&str, Value)], name: &str) -> Option<Value> {
     let mut turns: Vec<Vec<(&str, Value)>> = Vec::new();
     for (path, value) in members {
-        let inside = path.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')).and_then(|rest| rest.split_once("]."));
+        let inside =
+            path.strip_prefix(name).and_then(|rest| rest.strip_prefix('[')).and_then(|rest| rest.split_once("]."));
         let Some((Ok(turn), rest)) = inside.map(|(turn, rest)| (turn.parse::<usize>(), rest)) else { continue };
         if turns.len() <= turn {
             turns.resize(turn + 1, Vec::new());

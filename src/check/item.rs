@@ -249,6 +249,7 @@ impl Checker<'_> {
             }
             StmtKind::Let { pattern, value, on: Some(on) } => self.let_on(pattern, value, on, stmt.span),
             StmtKind::Let { pattern, .. } => {
+                self.beside_items(pattern);
                 self.body_stmt(stmt);
                 self.keep_evaluated(pattern, stmt.span);
             }
@@ -404,6 +405,25 @@ impl Checker<'_> {
                     .also(first, "first defined here")
                     .help("give one of them another name"),
             );
+        }
+    }
+
+    /// A `let` of the file may not take the name of a definition of the file.
+    fn beside_items(&mut self, pattern: &Pattern) {
+        match pattern {
+            Pattern::Tuple(parts, _) => parts.iter().for_each(|part| self.beside_items(part)),
+            Pattern::Name(name) => {
+                let item = self.files[self.frame().file].items.get(&name.text);
+                let first = item.map(|item| item.span).filter(|first| first.file == name.span.file);
+                if let Some(first) = first.filter(|_| self.turns.is_empty()) {
+                    let message = format!("`{}` is defined twice", name.text);
+                    self.report(
+                        Diagnostic::new(Code::E0202, message, name.span)
+                            .also(first, "first defined here")
+                            .help("give one of them another name"),
+                    );
+                }
+            }
         }
     }
 

@@ -383,7 +383,8 @@ impl Checker<'_> {
         if matches!(value, Value::Number(..) | Value::List(_) | Value::Range(..)) {
             self.known_table(std::slice::from_ref(value), &mut found, &mut true);
         }
-        let Some(wrong) = found.into_iter().find(|number| *number < 0.0 || *number >= count as f64 || number.fract() != 0.0)
+        let Some(wrong) =
+            found.into_iter().find(|number| *number < 0.0 || *number >= count as f64 || number.fract() != 0.0)
         else {
             return true;
         };

@@ -46,7 +46,9 @@ impl Checker<'_> {
         let reached = self.differentiable(loss.node);
         let mut taken: Vec<(SlotId, Span)> = Vec::new();
         let mut planned = Vec::new();
-        for group in groups {
+        // `rest` is what no group names, wherever it stands.
+        let (rest, named): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.over.iter().any(is_rest));
+        for group in named.into_iter().chain(rest) {
             let Some(mut slots) = self.targets(group, subject, &reached, &taken) else { continue };
             let earlier: Vec<SlotId> = taken.iter().map(|(slot, _)| *slot).collect();
             for &slot in &slots {
@@ -166,7 +168,7 @@ impl Checker<'_> {
         }
         let mut slots = Vec::new();
         for target in &group.over {
-            if matches!(&target.kind, ExprKind::Name(name) if name == "rest") {
+            if is_rest(target) {
                 let rest = match subject {
                     Some(_) => whole(self),
                     None => self.reached_parameters(reached),
@@ -426,4 +428,9 @@ impl Checker<'_> {
         }
         self.optimizing.pop();
     }
+}
+
+/// `rest` among the targets of a group.
+fn is_rest(target: &Expr) -> bool {
+    matches!(&target.kind, ExprKind::Name(name) if name == "rest")
 }

@@ -177,6 +177,13 @@ impl Checker<'_> {
             return;
         }
         let value = match self.declared_type(declared) {
+            Some((elem, ..)) if owner == Owner::Parameter && elem != Elem::F32 => {
+                let place = declared.ty.as_ref().map_or(name.span, |ty| ty.span);
+                self.report(
+                    Diagnostic::new(Code::E0305, format!("a `param` is of f32, `{}` is not", name.text), place)
+                        .help("what is not trained is a `let`, a `const` or a `state`"),
+                )
+            }
             Some((elem, shape, init)) => self.slot_for(declared, owner, elem, shape, init),
             None => Value::Unknown,
         };

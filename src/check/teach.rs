@@ -244,6 +244,16 @@ impl Checker<'_> {
         Value::Bool(self.behind(tensor.node, |checker, node| checker.is_squashed(node)).is_some())
     }
 
+    /// Whether an output answers yes or no: it comes out of a sigmoid, or the loss puts it through one.
+    pub(super) fn asks_yes_or_no(&self, output: NodeId, loss: Option<NodeId>) -> bool {
+        let squashes = |node: NodeId| {
+            let squashed = [Unary::Logistic, Unary::Softplus].iter().any(|function| self.is_unary(node, *function));
+            squashed && self.behind(self.operand(node, 0), |_, found| found == output).is_some()
+        };
+        self.behind(output, |checker, node| checker.is_squashed(node)).is_some()
+            || loss.is_some_and(|loss| self.program.reachable([loss]).into_iter().any(squashes))
+    }
+
     /// The first node for which `is` holds, going back through what only moves elements.
     fn behind(&self, mut node: NodeId, is: impl Fn(&Self, NodeId) -> bool) -> Option<NodeId> {
         loop {

@@ -336,8 +336,9 @@ impl Checker<'_> {
         let (a, b) = (self.show_type(&a), self.show_type(&b));
         let message = format!("the branches have different types: {a} and {b}");
         self.report(
-            Diagnostic::new(Code::E0310, message, span)
-                .help("both branches are computed, and one is selected: `where(condition, a, b)` aligns what it is given"),
+            Diagnostic::new(Code::E0310, message, span).help(
+                "both branches are computed, and one is selected: `where(condition, a, b)` aligns what it is given",
+            ),
         );
         false
     }

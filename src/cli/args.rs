@@ -12,6 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   nnc run mnist.nn                      train and print, results in runs/mnist
   nnc run mnist.nn --set hidden=64      with another value of a const
+  nnc predict iris.nn new.csv           what the trained model makes of new rows, as CSV
   nnc check mnist.nn                    sizes, parameters and memory, without running
   nnc emit-ir neuron.nn --stage grad --values
                                         the gradient's graph, with numbers
@@ -38,6 +39,8 @@ pub enum Command {
     Run(Run),
     /// Say what is wrong with a program, and what it will cost
     Check(Check),
+    /// Apply a trained model to the rows of a CSV file
+    Predict(Predict),
     /// Show what the compiler makes of a program, stage by stage
     EmitIr(EmitIr),
     /// Time the step of every train, kernel by kernel
@@ -99,6 +102,27 @@ pub struct Run {
     /// Results and errors only.
     #[arg(long, short)]
     pub quiet: bool,
+}
+
+/// `nnc predict`
+#[derive(Debug, Args)]
+pub struct Predict {
+    #[command(flatten)]
+    pub program: Program,
+    /// The new rows: a CSV file with the columns that the model's set reads. The target may be absent.
+    pub rows: PathBuf,
+    /// The model. Default: the last that the program trains.
+    #[arg(long)]
+    pub model: Option<String>,
+    /// The weights. Default: those that a run has written, runs/NAME/MODEL.safetensors
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Where the answers go. Default: stdout
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Threads; results do not depend on it. Default: those of the machine.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
 }
 
 /// `nnc check`

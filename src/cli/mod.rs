@@ -9,6 +9,7 @@ mod check;
 mod doc;
 mod emit;
 mod explain;
+mod predict;
 mod run;
 mod shared;
 mod svg;
@@ -63,6 +64,7 @@ pub fn main(start: Instant) -> ExitCode {
 fn dispatch(command: &Command, start: Instant) -> Exit {
     match command {
         Command::Run(arguments) => run::run(arguments, start),
+        Command::Predict(arguments) => predict::predict(arguments),
         Command::Check(arguments) => check::check(arguments),
         Command::EmitIr(arguments) => emit::emit_ir(arguments),
         Command::Bench(arguments) => bench::bench(arguments),

@@ -97,7 +97,7 @@ fn interrupt() -> Arc<AtomicBool> {
 }
 
 /// A fault as a diagnostic.
-fn tell_fault(sources: &SourceMap, fault: &Fault) -> Exit {
+pub(super) fn tell_fault(sources: &SourceMap, fault: &Fault) -> Exit {
     let (code, exit) = match fault.kind {
         FaultKind::Assert => (Code::F0901, Exit::Fault),
         FaultKind::NotFinite => (Code::F0902, Exit::Fault),

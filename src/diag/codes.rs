@@ -69,6 +69,7 @@ codes! {
     E0118 "not a text file, or too large"
     E0119 "a form that needs brackets"
     E0120 "not a size"
+    E0121 "another version of the language"
     E0201 "unknown name"
     E0202 "defined twice"
     E0203 "unknown argument"

@@ -33,6 +33,9 @@ struct Grammar;
 
 type Node<'t> = Pair<'t, Rule>;
 
+/// The version of the language: what `nnc 1` at the top of a file says.
+const VERSION: u32 = 1;
+
 /// Parses all statements of a file.
 pub fn file(file: FileId, layout: &Layout) -> (ast::File, Vec<Diagnostic>) {
     let mut parser = Parser { file, layout, diagnostics: Vec::new() };
@@ -45,7 +48,14 @@ pub fn file(file: FileId, layout: &Layout) -> (ast::File, Vec<Diagnostic>) {
     for (index, statement) in layout.statements.iter().enumerate() {
         if index == 0 {
             tree.version = parser.version(statement);
-            if tree.version.is_some() {
+            if let Some((version, span)) = tree.version {
+                if version != VERSION {
+                    let message = format!("this is written in version {version} of the language");
+                    let diagnostic = Diagnostic::new(Code::E0121, message, span);
+                    parser
+                        .diagnostics
+                        .push(diagnostic.help(format!("this nnc reads version {VERSION}: `nnc {VERSION}`")));
+                }
                 continue;
             }
         }

@@ -47,6 +47,8 @@ impl Default for RunOptions {
 pub trait Report {
     /// A `print`.
     fn on_print(&mut self, text: &str);
+    /// The values of a `print`, before they are text.
+    fn on_outputs(&mut self, _outputs: &[Value]) {}
     /// Something was done that takes time without being training.
     fn on_work(&mut self, _work: &Work<'_>) {}
     /// A train begins.

@@ -123,6 +123,7 @@ impl<'a> Session<'a> {
             ActionKind::Print { eval, values } => {
                 let outputs = self.evaluate(eval, span)?;
                 let values = values.iter().map(|value| self.with_tables(value)).collect::<Result<Vec<_>, _>>()?;
+                self.report.on_outputs(&outputs);
                 self.report.on_print(&show::show_all(&values, &outputs));
                 Ok(())
             }

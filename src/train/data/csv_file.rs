@@ -39,6 +39,20 @@ pub fn load(path: &Path) -> Result<Table, DataError> {
     Table::new(name, columns).map_err(|error| error.file(path).row(1))
 }
 
+/// A header and rows as CSV text, quoted where needed.
+///
+/// # Errors
+/// A row of another length than the header's: an internal error.
+pub fn text_of(header: &[String], rows: impl Iterator<Item = Vec<String>>) -> Result<String, String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header).map_err(|error| error.to_string())?;
+    for row in rows {
+        writer.write_record(&row).map_err(|error| error.to_string())?;
+    }
+    let bytes = writer.into_inner().map_err(|error| error.to_string())?;
+    String::from_utf8(bytes).map_err(|error| error.to_string())
+}
+
 /// The text without its byte-order mark.
 fn decode(bytes: &[u8]) -> Result<&str, DataError> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);

@@ -19,6 +19,7 @@ pub mod text;
 pub mod windows;
 
 pub use batch::{Batches, fill_batch, fill_column};
+pub use csv_file::text_of as csv_text;
 pub use error::DataError;
 pub use generate::Argument;
 pub use series::SeriesSource;
