@@ -6,7 +6,7 @@ use super::dims::Dim;
 use super::scope::FrameKind;
 use super::typed::{Clock, Kind, SlotId};
 use super::value::{Elem, Number, SlotValue, Tensor, Value};
-use super::{Checker, limits};
+use super::{Checker, NamedList, limits};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{DType, Op, Owner, Type};
 use crate::source::Span;
@@ -343,11 +343,11 @@ impl Checker<'_> {
     /// A list as a tensor; one with a name always has the same node, so that `grad` by the name means it.
     fn named_list(&mut self, items: &Rc<Vec<Value>>, span: Span) -> Option<Tensor> {
         let key = Rc::as_ptr(items);
-        match self.lists.get(&key).map(|(_, made)| made.clone()) {
+        match self.lists.get(&key).map(|named| named.tensor.clone()) {
             Some(Some(tensor)) => Some(tensor),
             Some(None) => {
                 let tensor = self.list_tensor(items, span)?;
-                self.lists.insert(key, (items.clone(), Some(tensor.clone())));
+                self.lists.insert(key, NamedList { _items: items.clone(), tensor: Some(tensor.clone()) });
                 Some(tensor)
             }
             None => self.list_tensor(items, span),
@@ -358,7 +358,7 @@ impl Checker<'_> {
     pub(super) fn name_list(&mut self, items: &Rc<Vec<Value>>) {
         if !self.open && items.iter().all(|item| matches!(item, Value::Number(..) | Value::Tensor(_) | Value::List(_)))
         {
-            self.lists.insert(Rc::as_ptr(items), (items.clone(), None));
+            self.lists.insert(Rc::as_ptr(items), NamedList { _items: items.clone(), tensor: None });
         }
     }
 

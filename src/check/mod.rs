@@ -193,6 +193,13 @@ enum ItemValue {
     File(usize),
 }
 
+/// A list with a name, and the tensor that it has become.
+struct NamedList {
+    /// Keeps its place in memory.
+    _items: Rc<Vec<Value>>,
+    tensor: Option<value::Tensor>,
+}
+
 /// The state of one check.
 struct Checker<'a> {
     sources: &'a mut SourceMap,
@@ -213,7 +220,7 @@ struct Checker<'a> {
     /// Known numbers with a name, and what was computed from them.
     links: known::Links,
     /// Lists with a name by their place in memory, and the tensor that each has become.
-    lists: HashMap<*const Vec<Value>, (Rc<Vec<Value>>, Option<value::Tensor>)>,
+    lists: HashMap<*const Vec<Value>, NamedList>,
     /// Read node of each slot and version; constants by their bits.
     reads: HashMap<(typed::SlotId, u32), NodeId>,
     versions: Vec<u32>,
