@@ -394,3 +394,29 @@ train Line on heights { minimize mse(Line(x), y) with sgd(0.1); epochs 400 }
     let numbers: Vec<f32> = lines[1..].iter().map(|line| line.parse().unwrap()).collect();
     assert!((numbers[0] - 21.0).abs() < 1e-2 && (numbers[1] + 1.0).abs() < 1e-2, "{}", answers.stdout);
 }
+
+#[test]
+fn an_index_outside_of_its_axis_is_a_fault() {
+    let folder = Folder::new("outside");
+    let told = |name: &str, text: &str| {
+        let run = folder.with(name, text).nnc(&["run", name]);
+        assert_eq!(run.code, 3, "{}", run.stderr);
+        assert!(run.stderr.contains("F0906"), "{}", run.stderr);
+        let interpreted = folder.nnc(&["run", name, "--engine", "interp"]);
+        assert_eq!(interpreted.code, 3, "{}", interpreted.stderr);
+        run.stderr
+    };
+    let file = told("file.nn", "param n = 7.0\nlet x = [1.0, 2.0]\nprint x[int(n)]\n");
+    assert!(file.contains("index 7 is outside of an axis of 2") && file.contains("file.nn:3:7"), "{file}");
+    let scan = told("scan.nn", "let x = [1.0, 2.0, 3.0]\nprint scan i in 0..3 { emit x[i + 1] }\n");
+    assert!(scan.contains("index 3 is outside of an axis of 3"), "{scan}");
+    let data = "data d = table(k = [0, 1, 2, 5], y = [1, 2, 3, 4]) { split train = 0.5, val = 0.5 }\n";
+    let part = told("part.nn", &format!("{data}let x = [1.0, 2.0, 3.0]\nprint mean(x[int(k)]) on d.all\n"));
+    assert!(part.contains("index 5 is outside of an axis of 3"), "{part}");
+    let chunks = told("by.nn", &format!("{data}let x = [1.0, 2.0, 3.0]\nprint mean(x[int(k)]) on d.all by 2\n"));
+    assert!(chunks.contains("index 5 is outside of an axis of 3"), "{chunks}");
+    let model = "model M(k: f32[B]) -> f32[B, 3] { embedding(3)(class(int(k), 3)) }\n";
+    let train = "train M on d { minimize mean((M(k) - 1)^2) with sgd(0.1); epochs 3 }\n";
+    let train = told("train.nn", &format!("{data}{model}{train}"));
+    assert!(train.contains("index 5 is outside of an axis of 3") && train.contains("in this definition"), "{train}");
+}

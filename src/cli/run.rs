@@ -101,6 +101,7 @@ pub(super) fn tell_fault(sources: &SourceMap, fault: &Fault) -> Exit {
     let (code, exit) = match fault.kind {
         FaultKind::Assert => (Code::F0901, Exit::Fault),
         FaultKind::NotFinite => (Code::F0902, Exit::Fault),
+        FaultKind::Misstep => (Code::F0906, Exit::Fault),
         FaultKind::Data => (Code::F0903, Exit::Fault),
         FaultKind::Io => (Code::F0904, Exit::Io),
         FaultKind::Internal => (Code::F0905, Exit::Fault),

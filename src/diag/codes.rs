@@ -119,6 +119,7 @@ codes! {
     F0903 "data that cannot be used"
     F0904 "a file that cannot be used while running"
     F0905 "a fault of the compiler"
+    F0906 "an index outside, or a division by zero"
     W0801 "a loss of logits that is given probabilities"
     W0802 "a parameter without gradient"
     W0803 "the squared error of probabilities"

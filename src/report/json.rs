@@ -62,6 +62,7 @@ pub fn done(outcome: &Outcome, seconds: f64) -> String {
 pub fn fault(fault: &Fault) -> String {
     let kind = match fault.kind {
         FaultKind::Assert => "assert",
+        FaultKind::Misstep => "misstep",
         FaultKind::NotFinite => "not finite",
         FaultKind::Data => "data",
         FaultKind::Io => "io",

@@ -126,7 +126,7 @@ fn chosen_rows(program: &Program, declared: &Data, table: &Table) -> Result<Chos
     let mut memory = session::memory(program);
     let rows = Rows { set, rows: all.into(), atom: declared.at_hand, by: None };
     let computed = evaluate::prepare(program, &mut Interpreter::new(false), &mut memory, &nodes, Some(rows), "rows")
-        .and_then(|mut prepared| prepared.run(&mut memory).map(|()| prepared.values()));
+        .and_then(|mut prepared| prepared.run(&mut memory).map(|_| prepared.values()));
     let computed = computed.map_err(|reason| DataError::new(format!("internal error: {reason}")))?;
     let mut truths = computed.into_iter().map(|value| value.words.iter().map(|&word| word != 0).collect());
     let kept = declared.kept.and_then(|_| truths.next());

@@ -105,7 +105,10 @@ impl<'a> EpochEnd<'a> {
         let Some((numbers, prepared)) = &mut self.val else { return Ok(Vec::new()) };
         session.set_scalar(session.scalars.step, 0);
         session.set_scalar(session.scalars.turn, 0);
-        prepared.run(&mut session.memory).map_err(|reason| internal(&reason, self.span))?;
+        let misstep = prepared.run(&mut session.memory).map_err(|reason| internal(&reason, self.span))?;
+        if let Some(misstep) = misstep {
+            return Err(Fault::misstep(&misstep, self.span));
+        }
         let value = |at: usize| prepared.figure(at).first().map_or(f32::NAN, |&word| f32::from_bits(word));
         Ok(numbers.iter().enumerate().map(|(at, &number)| (number, value(at))).collect())
     }

@@ -17,6 +17,7 @@ use super::value::Value;
 use crate::check::dims::AtomId;
 use crate::check::rows::{self, Split};
 use crate::check::typed::{NodeId, Program};
+use crate::ir::interpret::misstep::Misstep;
 use crate::lower::{self, Request, path};
 
 /// Rows that a front is compiled for.
@@ -173,17 +174,19 @@ pub fn columns_of(executable: &dyn Executable, set: &Dataset) -> Result<Vec<(Pla
 }
 
 impl Prepared {
-    /// Computes it for the present values of all slots; read the results with [`Prepared::figure`].
+    /// Computes it for the present values of all slots; read the results with [`Prepared::figure`]. Returns an operation
+    /// without a value on which the results depend, if there is one.
     ///
     /// # Errors
     /// An internal error.
-    pub fn run(&mut self, memory: &mut Memory) -> Result<(), String> {
+    pub fn run(&mut self, memory: &mut Memory) -> Result<Option<Misstep>, String> {
         match self {
             Prepared::Whole(whole) => {
-                if let Some(front) = &mut whole.front {
-                    front.run(memory)?;
-                }
-                whole.main.step(memory)
+                let front = match &mut whole.front {
+                    Some(front) => front.run(memory)?,
+                    None => None,
+                };
+                Ok(front.or(stepped(whole.main.as_mut(), memory)?))
             }
             Prepared::Average(average) => average.run(memory),
         }
@@ -204,6 +207,15 @@ impl Prepared {
             Prepared::Average(average) => average.values.clone(),
         }
     }
+}
+
+/// A step, and what in it had no value, if that matters.
+///
+/// # Errors
+/// An internal error.
+pub fn stepped(executable: &mut dyn Executable, memory: &mut Memory) -> Result<Option<Misstep>, String> {
+    executable.step(memory)?;
+    if executable.take_fault() { executable.find_misstep(memory) } else { Ok(None) }
 }
 
 fn values_of(executable: &dyn Executable) -> Vec<Value> {
@@ -247,14 +259,15 @@ impl Average {
     }
 
     /// Sums in f64 in the order of the rows, so that the average of equal values is that value.
-    fn run(&mut self, memory: &mut Memory) -> Result<(), String> {
+    fn run(&mut self, memory: &mut Memory) -> Result<Option<Misstep>, String> {
+        let mut misstep = None;
         let mut sums: Vec<Vec<f64>> = self.values.iter().map(|value| vec![0.0; value.words.len()]).collect();
         for rows in self.rows.rows.chunks(self.by) {
             let chunk = &mut self.chunks[usize::from(rows.len() < self.by)];
             for &(place, column) in &chunk.columns {
                 fill_column(&self.rows.set.columns[column], rows, memory.words_mut(place));
             }
-            chunk.executable.step(memory)?;
+            misstep = misstep.or(stepped(chunk.executable.as_mut(), memory)?);
             for (at, sums) in sums.iter_mut().enumerate() {
                 for (sum, word) in sums.iter_mut().zip(chunk.executable.figure(at)) {
                     *sum += rows.len() as f64 * f64::from(f32::from_bits(*word));
@@ -265,12 +278,13 @@ impl Average {
         for (value, sums) in self.values.iter_mut().zip(sums) {
             value.words = sums.iter().map(|sum| ((sum / total) as f32).to_bits()).collect();
         }
-        Ok(())
+        Ok(misstep)
     }
 }
 
 impl Front {
-    fn run(&mut self, memory: &mut Memory) -> Result<(), String> {
+    fn run(&mut self, memory: &mut Memory) -> Result<Option<Misstep>, String> {
+        let mut misstep = None;
         let total = self.rows.rows.len();
         let mut chunk = Vec::with_capacity(CHUNK);
         for start in (0..total).step_by(CHUNK) {
@@ -281,11 +295,11 @@ impl Front {
             for &(place, column) in &self.columns {
                 fill_column(&self.rows.set.columns[column], &chunk, memory.words_mut(place));
             }
-            self.executable.step(memory)?;
+            misstep = misstep.or(stepped(self.executable.as_mut(), memory)?);
             for (at, (place, layout)) in self.joins.iter().enumerate() {
                 layout.join(self.executable.figure(at), CHUNK, memory.words_mut(*place), total, start, count);
             }
         }
-        Ok(())
+        Ok(misstep)
     }
 }

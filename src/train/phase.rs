@@ -110,6 +110,8 @@ pub(super) struct Phase<'a> {
     has_loss: bool,
     /// Whether the watches' fronts are kept this epoch.
     watched: bool,
+    /// Whether a fault of a step was looked at.
+    judged: bool,
     loss: f64,
     loss_rows: u64,
     fronts: Fronts,
@@ -169,6 +171,7 @@ impl<'a> Phase<'a> {
             loaded_once,
             has_loss: phase.loss.is_some(),
             watched: false,
+            judged: false,
             loss: 0.0,
             loss_rows: 0,
             fronts,
@@ -207,6 +210,14 @@ impl<'a> Phase<'a> {
         };
         if let Err(reason) = step.executable.step(&mut session.memory) {
             return Err(internal(&reason, span));
+        }
+        // Once it was found not to matter it is not looked at again: each look interprets the step.
+        if !self.judged && step.executable.take_fault() {
+            self.judged = true;
+            let misstep = step.executable.find_misstep(&session.memory).map_err(|reason| internal(&reason, span))?;
+            if let Some(misstep) = misstep {
+                return Err(Fault::misstep(&misstep, span));
+            }
         }
         let loss = if self.has_loss { f32::from_bits(step.executable.figure(0)[0]) } else { 0.0 };
         self.loss += f64::from(loss) * step.rows as f64;

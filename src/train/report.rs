@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 use super::engine::EngineKind;
 use super::value::Value;
 use crate::check::typed::Plot;
+use crate::ir::interpret::misstep::Misstep;
 use crate::source::Span;
 
 /// How to run a program.
@@ -175,6 +176,8 @@ pub enum FaultKind {
     Assert,
     /// A number is not finite.
     NotFinite,
+    /// An index is outside of its axis, or a whole number is divided by zero.
+    Misstep,
     /// A data set cannot be read.
     Data,
     /// A file cannot be read or written, or holds something else.
@@ -202,6 +205,17 @@ impl Fault {
     /// A fault at a place.
     pub fn new(kind: FaultKind, message: impl Into<String>, span: Span) -> Self {
         Fault { kind, message: message.into(), span, also: Vec::new(), help: None }
+    }
+
+    /// An operation that has no value, in what is computed at a place.
+    pub fn misstep(misstep: &Misstep, span: Span) -> Self {
+        let mut fault = Fault::new(FaultKind::Misstep, misstep.what.clone(), misstep.span);
+        if misstep.span.file != span.file {
+            // What the library does is shown where it was asked for.
+            fault.span = span;
+            fault.also.push((misstep.span, "in this definition".to_string()));
+        }
+        fault
     }
 
     /// With advice.

@@ -248,7 +248,10 @@ impl<'a> Session<'a> {
                 self.prepare(&eval.outputs, rows, "evaluation", span)?
             }
         };
-        prepared.run(&mut self.memory).map_err(|reason| internal(&reason, span))?;
+        let misstep = prepared.run(&mut self.memory).map_err(|reason| internal(&reason, span))?;
+        if let Some(misstep) = misstep {
+            return Err(Fault::misstep(&misstep, span));
+        }
         let values = prepared.values();
         self.prepared.insert(key, prepared);
         Ok(values)

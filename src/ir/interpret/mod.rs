@@ -10,12 +10,15 @@
 mod array;
 mod elementwise;
 pub mod math;
+pub mod misstep;
 mod movement;
 mod reduce;
 mod scan;
 mod window;
 
 pub use array::{Array, Real};
+
+use misstep::Missing;
 
 use super::graph::{Graph, Node, ValueId};
 use super::op::Op;
@@ -27,8 +30,12 @@ use super::philox::Stream;
 /// # Errors
 /// A slot whose value is missing or of another type.
 pub fn interpret<F: Real>(graph: &Graph, inputs: &[Array<F>]) -> Result<Vec<Array<F>>, String> {
+    interpret_in(graph, inputs, Missing::Nearest)
+}
+
+fn interpret_in<F: Real>(graph: &Graph, inputs: &[Array<F>], missing: Missing) -> Result<Vec<Array<F>>, String> {
     let wanted: Vec<ValueId> = graph.outputs.iter().map(|output| output.value).collect();
-    interpret_values(graph, inputs, &wanted)
+    values_in(graph, inputs, &wanted, missing)
 }
 
 /// The values of chosen nodes. Others are dropped after their last reader;
@@ -41,6 +48,15 @@ pub fn interpret_values<F: Real>(
     inputs: &[Array<F>],
     wanted: &[ValueId],
 ) -> Result<Vec<Array<F>>, String> {
+    values_in(graph, inputs, wanted, Missing::Nearest)
+}
+
+fn values_in<F: Real>(
+    graph: &Graph,
+    inputs: &[Array<F>],
+    wanted: &[ValueId],
+    missing: Missing,
+) -> Result<Vec<Array<F>>, String> {
     check_inputs(graph, inputs)?;
     let mut readers = count_readers(graph, wanted);
     let mut values: Vec<Option<Array<F>>> = vec![None; graph.nodes.len()];
@@ -48,7 +64,7 @@ pub fn interpret_values<F: Real>(
         if readers[at] == 0 {
             continue;
         }
-        values[at] = Some(evaluate(node, &operands(node, &values), inputs));
+        values[at] = Some(evaluate(node, &operands(node, &values), inputs, missing));
         for operand in &node.operands {
             readers[operand.index()] -= 1;
             if readers[operand.index()] == 0 {
@@ -68,7 +84,7 @@ pub fn interpret_all<F: Real>(graph: &Graph, inputs: &[Array<F>]) -> Result<Vec<
     check_inputs(graph, inputs)?;
     let mut values: Vec<Option<Array<F>>> = Vec::with_capacity(graph.nodes.len());
     for node in &graph.nodes {
-        let value = evaluate(node, &operands(node, &values), inputs);
+        let value = evaluate(node, &operands(node, &values), inputs, Missing::Nearest);
         values.push(Some(value));
     }
     Ok(values.into_iter().flatten().collect())
@@ -108,7 +124,12 @@ fn operands<'a, F: Real>(node: &Node, values: &'a [Option<Array<F>>]) -> Vec<&'a
 }
 
 /// One op on values whose types its shape rule accepted.
-fn evaluate<F: Real>(node: &Node, operands: &[&Array<F>], inputs: &[Array<F>]) -> Array<F> {
+fn evaluate<F: Real>(node: &Node, operands: &[&Array<F>], inputs: &[Array<F>], missing: Missing) -> Array<F> {
+    let value = defined(node, operands, inputs, missing);
+    if missing == Missing::Poison { misstep::poisoned(node, operands, value) } else { value }
+}
+
+fn defined<F: Real>(node: &Node, operands: &[&Array<F>], inputs: &[Array<F>], missing: Missing) -> Array<F> {
     match &node.op {
         Op::Input(slot) => inputs[slot.index()].clone(),
         Op::Const { value, shape } => Array::constant(value, shape),
@@ -139,7 +160,7 @@ fn evaluate<F: Real>(node: &Node, operands: &[&Array<F>], inputs: &[Array<F>]) -
         }
         Op::Gather { axis } => reduce::gather(operands[0], operands[1], *axis),
         Op::ScatterAdd { axis, size } => reduce::scatter_add(operands[0], operands[1], *axis, *size),
-        Op::Scan { scan, result } => scan::scan(scan, operands).swap_remove(*result),
+        Op::Scan { scan, result } => scan::scan(scan, operands, missing).swap_remove(*result),
         Op::Put { axis } => reduce::put(operands[0], operands[1], operands[2], *axis),
         Op::Argsort { axis } => reduce::argsort(operands[0], *axis),
     }

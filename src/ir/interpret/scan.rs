@@ -2,12 +2,27 @@
 
 use ndarray::{ArrayD, Axis, stack};
 
-use super::{Array, Real, interpret};
+use super::misstep::Missing;
+use super::{Array, Real, interpret_in};
 use crate::ir::scan::Scan;
 use crate::ir::types::{DType, Type};
 
 /// All results of a scan on operands of the types it asks for.
-pub fn scan<F: Real>(scan: &Scan, operands: &[&Array<F>]) -> Vec<Array<F>> {
+pub(super) fn scan<F: Real>(scan: &Scan, operands: &[&Array<F>], missing: Missing) -> Vec<Array<F>> {
+    run(scan, operands, missing, |_| {})
+}
+
+/// Calls `see` with the inputs of the body in each turn.
+pub(super) fn turns<F: Real>(scan: &Scan, operands: &[&Array<F>], see: impl FnMut(&[Array<F>])) {
+    run(scan, operands, Missing::Nearest, see);
+}
+
+fn run<F: Real>(
+    scan: &Scan,
+    operands: &[&Array<F>],
+    missing: Missing,
+    mut see: impl FnMut(&[Array<F>]),
+) -> Vec<Array<F>> {
     let (carries, rest) = operands.split_at(scan.carries);
     let (sequences, captured) = rest.split_at(scan.sequences);
     let mut current: Vec<Array<F>> = carries.iter().map(|&carry| carry.clone()).collect();
@@ -18,7 +33,9 @@ pub fn scan<F: Real>(scan: &Scan, operands: &[&Array<F>]) -> Vec<Array<F>> {
         inputs.append(&mut current);
         inputs.extend(sequences.iter().map(|sequence| row(sequence, turn)));
         inputs.extend(captured.iter().map(|&value| value.clone()));
-        let mut outputs = interpret(&scan.body, &inputs).expect("the shape rule accepted the operands").into_iter();
+        see(&inputs);
+        let mut outputs =
+            interpret_in(&scan.body, &inputs, missing).expect("the shape rule accepted the operands").into_iter();
         current = outputs.by_ref().take(scan.carries).collect();
         emitted.iter_mut().zip(outputs).for_each(|(rows, row)| rows.push(row));
     }

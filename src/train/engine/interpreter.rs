@@ -4,8 +4,9 @@
 //! and obviously right; agrees with machine code within tolerances.
 
 use super::{Binding, Engine, Executable, Memory, NotFinite, optimised};
+use crate::ir::interpret::misstep::{self, Misstep};
 use crate::ir::interpret::{self, Array};
-use crate::ir::{DType, Graph, Op, OutputKind, Type};
+use crate::ir::{Binary, DType, Graph, Op, OutputKind, Type};
 
 /// Interprets graphs.
 #[derive(Debug, Default)]
@@ -75,6 +76,15 @@ impl Executable for Interpreted {
         find_not_finite(&self.graph, &self.bindings, memory)
     }
 
+    fn take_fault(&mut self) -> bool {
+        // There is no flag: whoever asks has to look where there is something to find.
+        has_missteps(&self.graph)
+    }
+
+    fn find_misstep(&self, memory: &Memory) -> Result<Option<Misstep>, String> {
+        find_misstep(&self.graph, &self.bindings, memory)
+    }
+
     fn bindings(&self) -> &[Binding] {
         &self.bindings
     }
@@ -100,6 +110,21 @@ pub fn find_not_finite(graph: &Graph, bindings: &[Binding], memory: &Memory) -> 
         return Ok(Some(NotFinite { span: node.origin.span, operation: node.op.name().to_string(), operands }));
     }
     Ok(None)
+}
+
+/// See [`Executable::find_misstep`].
+pub fn find_misstep(graph: &Graph, bindings: &[Binding], memory: &Memory) -> Result<Option<Misstep>, String> {
+    misstep::find(graph, &inputs(bindings, memory))
+}
+
+/// Whether an operation of the graph may have no value.
+fn has_missteps(graph: &Graph) -> bool {
+    graph.nodes.iter().any(|node| match &node.op {
+        Op::Gather { .. } => true,
+        Op::Binary(Binary::Div | Binary::Rem) => node.ty.dtype == DType::I32,
+        Op::Scan { scan, .. } => has_missteps(&scan.body),
+        _ => false,
+    })
 }
 
 /// The outputs that are figures, in order.

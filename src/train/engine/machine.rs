@@ -9,9 +9,10 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::interpreter::find_not_finite;
+use super::interpreter::{find_misstep, find_not_finite};
 use super::{Binding, Engine, Executable, Memory, NotFinite, optimised};
 use crate::ir::canonical::{Canonical, Key, canonical};
+use crate::ir::interpret::misstep::Misstep;
 use crate::ir::{Graph, SlotId, Type};
 use crate::jit::{self, Module};
 use crate::loops::ir::{KernelId, Place, Program};
@@ -149,6 +150,18 @@ impl Executable for Compiled {
     fn find_not_finite(&self, memory: &Memory) -> Result<Option<NotFinite>, String> {
         // What runs is the optimised graph, so that is what is looked through; it is made again only here.
         find_not_finite(&opt::run(self.graph.clone()), &self.bindings, memory)
+    }
+
+    fn take_fault(&mut self) -> bool {
+        let fault = self.machine.fault();
+        if fault {
+            self.machine.clear_fault();
+        }
+        fault
+    }
+
+    fn find_misstep(&self, memory: &Memory) -> Result<Option<Misstep>, String> {
+        find_misstep(&self.graph, &self.bindings, memory)
     }
 
     fn bindings(&self) -> &[Binding] {

@@ -9,6 +9,7 @@
 mod interpreter;
 mod machine;
 
+use crate::ir::interpret::misstep::Misstep;
 use crate::ir::{Graph, Type};
 use crate::opt;
 use crate::runtime::Store;
@@ -62,6 +63,15 @@ pub trait Executable {
     /// # Errors
     /// An internal error.
     fn find_not_finite(&self, memory: &Memory) -> Result<Option<NotFinite>, String>;
+
+    /// Whether an index was outside of its axis, or a whole number divided by zero, since this was last asked.
+    fn take_fault(&mut self) -> bool;
+
+    /// The first such operation for the values the slots hold now, if an output depends on it. Changes no memory.
+    ///
+    /// # Errors
+    /// An internal error.
+    fn find_misstep(&self, memory: &Memory) -> Result<Option<Misstep>, String>;
 
     /// What the graph reads and writes, with its place.
     fn bindings(&self) -> &[Binding];
