@@ -5,7 +5,7 @@
 use super::programs::{JIT, check, run_text};
 use nnc::driver;
 use nnc::loops::print::print;
-use nnc::prelude::FILES;
+use nnc::prelude::{BUILTINS, FILES};
 
 /// A definition of the library: its name, its `##` lines, its text.
 struct Definition {
@@ -150,5 +150,22 @@ fn a_definition_copied_under_another_name_becomes_the_same_loops() {
             lines.collect::<Vec<_>>().join("\n").replace("my_", "")
         };
         assert_eq!(plain(&copied), plain(&library), "{names:?}");
+    }
+}
+
+#[test]
+fn examples_of_what_is_built_in_run() {
+    let mut examples: Vec<&str> = Vec::new();
+    for line in BUILTINS.lines() {
+        if let Some(example) = line.strip_prefix("## Example: ") {
+            examples.push(example);
+        } else if !line.starts_with("## ") {
+            let name = line.split('(').next().unwrap_or_default();
+            assert!(!examples.is_empty(), "{name} has no example");
+            for example in std::mem::take(&mut examples) {
+                assert!(example.contains(name), "the example of {name} does not use it: {example}");
+                run_text(name, &format!("{example}\n"), JIT).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+            }
+        }
     }
 }

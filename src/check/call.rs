@@ -371,7 +371,8 @@ impl Checker<'_> {
         if let Some(defined) = defined.filter(|defined| !self.prelude.contains(&defined.file)) {
             diagnostic = diagnostic.also(defined, "defined here");
         }
-        diagnostic = match nearest(&name.text, names.iter().copied()) {
+        let near = super::foreign::argument(&name.text, names).or_else(|| nearest(&name.text, names.iter().copied()));
+        diagnostic = match near {
             Some(near) => diagnostic.help(format!("did you mean `{near}`?")).fix(name.span, near),
             None if names.is_empty() => diagnostic.help("it takes none"),
             None => diagnostic.help(format!("it takes {}", names.join(", "))),

@@ -451,3 +451,18 @@ impl Checker<'_> {
         fan.map_or(Value::Unknown, Value::size)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_the_language_is_documented() {
+        let documented: Vec<&str> = crate::prelude::BUILTINS
+            .lines()
+            .filter(|line| !line.starts_with("## "))
+            .map(|line| line.split('(').next().unwrap_or_default())
+            .collect();
+        assert_eq!(Intrinsic::words().collect::<std::collections::BTreeSet<_>>(), documented.into_iter().collect());
+    }
+}

@@ -24,6 +24,7 @@ mod expr;
 mod field;
 mod files;
 mod fits;
+mod foreign;
 mod import;
 mod index;
 mod intrinsics;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::dims::Dim;
 use super::typed::{DataId, NodeId, SlotId};
 use super::value::{InstanceId, Value};
-use super::{Checker, ItemValue};
+use super::{Checker, ItemValue, foreign};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::source::Span;
 
@@ -459,7 +459,12 @@ impl Checker<'_> {
             );
         }
         let mut diagnostic = Diagnostic::new(Code::E0201, format!("unknown name `{name}`"), span);
-        if let Some(near) = self.near_name(name) {
+        if let Some(ours) = foreign::name(name) {
+            diagnostic = diagnostic.help(format!("here it is `{ours}`"));
+            if ours.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                diagnostic = diagnostic.fix(span, ours);
+            }
+        } else if let Some(near) = self.near_name(name) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?")).fix(span, near);
         } else if let Some(help) = self.unknown_help(name) {
             diagnostic = diagnostic.help(help);

@@ -3,7 +3,7 @@
 use super::Checker;
 use super::typed::{ActionKind, Eval, Shown};
 use super::value::{Elem, Number, Value};
-use crate::diag::Code;
+use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::{Expr, ExprKind, On};
 
@@ -64,6 +64,17 @@ impl Checker<'_> {
             Value::Record(fields) => Shown::Record(
                 fields.iter().map(|(name, value)| (name.clone(), self.shown(value, eval, span))).collect(),
             ),
+            Value::Instance(instance) if self.instances[instance.0 as usize].applied.is_none() => {
+                let definition = self.instances[instance.0 as usize].definition;
+                let name = definition.map_or("", |id| self.definitions[id.0 as usize].ast.name.text.as_str());
+                let message = format!("`{name}` is made and applied to nothing, so it has no parameters to show");
+                self.report(
+                    Diagnostic::new(Code::E0304, message, span).help(
+                        "a layer has its settings first, then its input: `layer_norm()(x)`, or `x |> layer_norm`",
+                    ),
+                );
+                Shown::Text(String::new())
+            }
             Value::Params(_) | Value::Instance(_) => {
                 let slots = self.whole_list(value).unwrap_or_default();
                 let fields = slots

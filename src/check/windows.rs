@@ -184,6 +184,14 @@ impl Checker<'_> {
         let count = sizes.len();
         let stride = self.setting(args, first, count, 1, 1)?;
         let padding = self.padding(args, first + 1, count)?;
+        if let Some(less) = padding.iter().map(|(lo, hi)| *lo.min(hi)).find(|less| *less < 0) {
+            let place = args[first + 1].as_ref().map_or(Span::default(), |(_, place)| *place);
+            self.report(
+                Diagnostic::new(Code::E0313, format!("a padding is at least 0, not {less}"), place)
+                    .help("`x[..., 1:-1]` leaves out what is at the ends"),
+            );
+            return None;
+        }
         let dilation = self.setting(args, first + 2, count, 1, 1)?;
         let setting = |axis: usize| Setting {
             size: sizes[axis],
@@ -247,6 +255,15 @@ impl Checker<'_> {
         let mut shape = vec![y.shape[0].clone(), w.shape[1].mul(&Dim::number(groups.0)).ok()?];
         for (axis, setting) in settings.into_iter().enumerate() {
             let Setting { size, stride, dilation, lo, hi } = setting;
+            if more[axis] >= stride.max(dilation) {
+                let message = format!(
+                    "an output padding is below the stride {stride} or the dilation {dilation}, not {}",
+                    more[axis]
+                );
+                let place = args[6].as_ref().map_or(span, |(_, place)| *place);
+                self.error(Code::E0313, message, place);
+                return None;
+            }
             let out = y.shape[FRONT + axis].clone();
             // n = (out - 1)·stride + dilation·(k - 1) + 1 - lo - hi + output padding
             let steps = out.mul(&Dim::number(stride)).ok()?;
@@ -282,6 +299,15 @@ impl Checker<'_> {
         let mut unfolded = self.convert(x.clone(), Elem::F32, place);
         let mut shape = x.shape[..FRONT].to_vec();
         for (at, setting) in settings.into_iter().enumerate() {
+            let reach = setting.dilation * (setting.size - 1) + 1;
+            if setting.lo.max(setting.hi) > reach / 2 {
+                let message = format!("a window of {reach} takes a padding of at most {}", reach / 2);
+                let place = args[3].as_ref().map_or(span, |(_, place)| *place);
+                self.report(
+                    Diagnostic::new(Code::E0313, message, place).help("with more, a window would see nothing else"),
+                );
+                return None;
+            }
             let window = self.window(&x.shape[FRONT + at], setting, span)?;
             // Each axis before this one has become two.
             let axis = FRONT + 2 * at;

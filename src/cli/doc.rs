@@ -34,6 +34,7 @@ pub fn doc(name: Option<&str>, file: Option<&Path>) -> Exit {
     }
     let own = entries.len();
     entries.extend(library());
+    entries.extend(builtins());
     match name {
         Some(name) => show(&entries, name),
         None => {
@@ -47,7 +48,8 @@ pub fn doc(name: Option<&str>, file: Option<&Path>) -> Exit {
 fn show(entries: &[Entry], name: &str) -> Exit {
     if let Some(entry) = entries.iter().find(|entry| entry.name == name) {
         let doc = if entry.doc.is_empty() { String::new() } else { format!("{}\n\n", entry.doc) };
-        print(&format!("{}  ({})\n\n{doc}{}\n", entry.signature, entry.file, entry.source));
+        let text = format!("{}  ({})\n\n{doc}{}", entry.signature, entry.file, entry.source);
+        print(&format!("{}\n", text.trim_end()));
         return Exit::Ok;
     }
     match nearest(name, entries.iter().map(|entry| entry.name.as_str())) {
@@ -80,6 +82,24 @@ fn library() -> Vec<Entry> {
         let id = sources.add(*name, *text);
         let (tree, _) = crate::syntax::parse(id, text);
         entries.extend(entries_of(&sources, &format!("<prelude>/{name}"), &tree.stmts));
+    }
+    entries
+}
+
+/// The words of the language itself, which have no source in it.
+fn builtins() -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut doc: Vec<&str> = Vec::new();
+    for line in prelude::BUILTINS.lines() {
+        match line.strip_prefix("## ") {
+            Some(text) => doc.push(text),
+            None => {
+                let name = line.split('(').next().unwrap_or(line).to_string();
+                let doc = std::mem::take(&mut doc).join("\n");
+                let signature = line.to_string();
+                entries.push(Entry { name, file: "built in".to_string(), doc, signature, source: String::new() });
+            }
+        }
     }
     entries
 }

@@ -18,3 +18,6 @@ pub const FILES: &[(&str, &str)] = &[
     ("pictures.nn", include_str!("pictures.nn")),
     ("schedules.nn", include_str!("schedules.nn")),
 ];
+
+/// What the language itself names: of each word its `##` lines, then how it is called.
+pub const BUILTINS: &str = include_str!("builtins.txt");

@@ -139,12 +139,23 @@ impl Reader<'_, '_> {
     }
 
     fn shape(&mut self, node: Node<'_>) -> Vec<ShapeItem> {
-        node.into_inner()
-            .map(|item| match item.as_rule() {
-                Rule::ellipsis => ShapeItem::Ellipsis(self.span(&item)),
-                _ => ShapeItem::Dim(self.dim(item)),
-            })
-            .collect()
+        let mut items = Vec::new();
+        let mut spread = false;
+        for item in node.into_inner() {
+            if item.as_rule() != Rule::ellipsis {
+                items.push(ShapeItem::Dim(self.dim(item)));
+                continue;
+            }
+            let span = self.span(&item);
+            if std::mem::replace(&mut spread, true) {
+                self.fail(
+                    Diagnostic::new(Code::E0120, "a shape has at most one `...`", span)
+                        .help("with two nobody could tell which axes are which"),
+                );
+            }
+            items.push(ShapeItem::Ellipsis(span));
+        }
+        items
     }
 
     fn dim(&mut self, node: Node<'_>) -> Expr {
