@@ -10,6 +10,7 @@
 //! The compiler does no IO: files and data schemas come through [`World`].
 
 mod align;
+mod args;
 mod arith;
 mod call;
 mod columns;
@@ -51,6 +52,7 @@ mod series;
 mod shape;
 mod shared;
 mod show;
+mod signal;
 mod stmt;
 mod tables;
 mod teach;

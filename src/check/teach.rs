@@ -39,6 +39,7 @@ impl Checker<'_> {
             self.doubled_nonlinearity(&nodes);
             self.squares_of_probabilities(&nodes);
             self.hidden_zeros(&nodes, &zeros);
+            self.faint_signals(&nodes);
         }
     }
 
@@ -230,7 +231,7 @@ impl Checker<'_> {
         }
     }
 
-    fn weights_of(&self, node: NodeId) -> Option<SlotId> {
+    pub(super) fn weights_of(&self, node: NodeId) -> Option<SlotId> {
         match (&self.program.node(node).kind, self.primitive(node)) {
             (Kind::Read { slot, .. }, _) if self.program.slot(*slot).owner == Owner::Parameter => Some(*slot),
             (_, Some(Op::Transpose { .. } | Op::Reshape { .. })) => self.weights_of(self.operand(node, 0)),

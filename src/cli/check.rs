@@ -39,17 +39,17 @@ pub fn check(arguments: &args::Check) -> Exit {
         }
         Err(failure) => return shared::tell(&failure),
     };
-    match driver::too_large(&front.program, arguments.memory) {
-        Ok(found) if found.is_empty() => {}
-        Ok(found) if json => {
-            print(&render::json(&front.sources, &found));
-            return Exit::Wrong;
+    if json {
+        match driver::too_large(&front.program, arguments.memory) {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => {
+                print(&render::json(&front.sources, &found));
+                return Exit::Wrong;
+            }
+            Err(reason) => return shared::internal(&reason),
         }
-        Ok(found) => {
-            shared::tell_diagnostics(&front.sources, &found);
-            return Exit::Wrong;
-        }
-        Err(reason) => return shared::internal(&reason),
+    } else if let Err(exit) = shared::fits(&front, arguments.memory) {
+        return exit;
     }
     let steps: Result<Vec<StepCost>, String> = driver::computations(&front.program, &front.sources)
         .iter()

@@ -23,13 +23,8 @@ pub fn predict(arguments: &args::Predict) -> Exit {
         Ok(prediction) => prediction,
         Err(failure) => return shared::tell(&failure),
     };
-    match driver::too_large(&prediction.front.program, None) {
-        Ok(found) if found.is_empty() => {}
-        Ok(found) => {
-            shared::tell_diagnostics(&prediction.front.sources, &found);
-            return Exit::Wrong;
-        }
-        Err(reason) => return shared::internal(&reason),
+    if let Err(exit) = shared::fits(&prediction.front, None) {
+        return exit;
     }
     let machine = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.map_or(machine, usize::from);

@@ -34,13 +34,8 @@ pub fn run(arguments: &args::Run, start: Instant) -> Exit {
     if let (Some(note), Engine::Jit, false) = (jit::machine_note(), arguments.engine, arguments.quiet) {
         eprintln!("note: {note}");
     }
-    match driver::too_large(&front.program, arguments.memory) {
-        Ok(found) if found.is_empty() => {}
-        Ok(found) => {
-            shared::tell_diagnostics(&front.sources, &found);
-            return Exit::Wrong;
-        }
-        Err(reason) => return shared::internal(&reason),
+    if let Err(exit) = shared::fits(&front, arguments.memory) {
+        return exit;
     }
     let options = options(arguments, interrupt());
     let mut reporter = Reporter::new(style(arguments), options.out.clone(), times);

@@ -35,6 +35,21 @@ pub fn tell(failure: &Failure) -> Exit {
     }
 }
 
+/// Whether the program fits into so much memory, or that of the machine; what does not is told.
+///
+/// # Errors
+/// The exit code.
+pub fn fits(front: &Front, memory: Option<u64>) -> Result<(), Exit> {
+    match driver::too_large(&front.program, memory) {
+        Ok(found) if found.is_empty() => Ok(()),
+        Ok(found) => {
+            tell_diagnostics(&front.sources, &found);
+            Err(Exit::Wrong)
+        }
+        Err(reason) => Err(internal(&reason)),
+    }
+}
+
 /// Diagnostics with excerpts, on stderr.
 pub fn tell_diagnostics(sources: &SourceMap, diagnostics: &[Diagnostic]) {
     eprint!("{}", render::text(sources, diagnostics, has_colour(), width()));

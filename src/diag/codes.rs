@@ -125,6 +125,7 @@ codes! {
     W0803 "the squared error of probabilities"
     W0804 "a hidden layer that starts at zero"
     W0805 "a name that nothing uses"
+    W0806 "a deep net of ReLU that starts faint"
 }
 
 impl Code {
