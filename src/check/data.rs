@@ -122,7 +122,15 @@ impl Checker<'_> {
             source = source.with_path(|path| self.options.world.beside(&name, path));
         }
         match self.options.world.schema(&source) {
-            Ok(schema) => Some((source, schema)),
+            Ok(schema) => {
+                for odd in schema.columns.iter().filter_map(|column| column.odd.clone()) {
+                    self.report(
+                        Diagnostic::new(Code::W0807, odd, chosen.span)
+                            .help("so the column holds texts, which are classes; an empty cell or NA would be a gap among numbers"),
+                    );
+                }
+                Some((source, schema))
+            }
             Err(error) => {
                 let place = source_place(&error.message, &chosen);
                 let mut diagnostic = Diagnostic::new(Code::E0601, error.message, place);

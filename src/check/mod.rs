@@ -118,6 +118,8 @@ pub struct SchemaColumn {
     pub text: bool,
     /// Names it would have as classes, if its numbers are whole.
     pub as_classes: Option<Vec<String>>,
+    /// Of texts that are nearly all numbers, the first cell that is none: a line that names file and row.
+    pub odd: Option<String>,
 }
 
 /// Why a schema could not be read.

@@ -126,6 +126,7 @@ codes! {
     W0804 "a hidden layer that starts at zero"
     W0805 "a name that nothing uses"
     W0806 "a deep net of ReLU that starts faint"
+    W0807 "a column of numbers with a cell that is none"
 }
 
 impl Code {

@@ -133,7 +133,7 @@ fn column(found: data::SchemaColumn) -> SchemaColumn {
         Kind::Text => (found.classes, None, true),
         Kind::Number => (None, found.classes, false),
     };
-    SchemaColumn { name: found.name, shape: found.shape, classes, text, as_classes }
+    SchemaColumn { name: found.name, shape: found.shape, classes, text, as_classes, odd: found.odd }
 }
 
 fn schema_error(error: DataError) -> SchemaError {

@@ -55,7 +55,8 @@ fn column(found: data::SchemaColumn) -> SchemaColumn {
         Kind::Text => (found.classes, None, true),
         Kind::Number => (None, found.classes, false),
     };
-    SchemaColumn { name: found.name, shape: found.shape, classes, text, as_classes }
+    let odd = found.odd.map(|odd| odd.replace(&format!("{}/", folder().display()), ""));
+    SchemaColumn { name: found.name, shape: found.shape, classes, text, as_classes, odd }
 }
 
 impl World for TestWorld {
@@ -77,8 +78,10 @@ impl World for TestWorld {
                 classes: None,
                 text: false,
                 as_classes: None,
+                odd: None,
             };
-            let label = SchemaColumn { name: "label".into(), shape: vec![], classes, text: false, as_classes: None };
+            let label =
+                SchemaColumn { name: "label".into(), shape: vec![], classes, text: false, as_classes: None, odd: None };
             return Ok(Schema { columns: vec![image, label], rows: 60_000, test_rows: 10_000 });
         }
         let found = data::schema(&columns::source(&located(source))).map_err(schema_error)?;

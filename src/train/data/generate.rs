@@ -43,6 +43,7 @@ pub fn schema(name: &str, args: &[Argument]) -> Result<Schema, DataError> {
         shape: shape.to_vec(),
         classes: None,
         missing: 0,
+        odd: None,
     };
     let columns = match name {
         "digits" => vec![number("image", &[digits::SIDE, digits::SIDE]), label_schema(10)],
@@ -62,7 +63,7 @@ fn own_test(arguments: &Arguments) -> Option<usize> {
 fn label_schema(count: usize) -> SchemaColumn {
     let names = class_names(count);
     let kind = Kind::Class { count, names: names.clone() };
-    SchemaColumn { name: "label".into(), kind, shape: Vec::new(), classes: Some(names), missing: 0 }
+    SchemaColumn { name: "label".into(), kind, shape: Vec::new(), classes: Some(names), missing: 0, odd: None }
 }
 
 /// Row `i` is of class `i % count`, so that classes are balanced and the first rows show all of them.

@@ -23,13 +23,14 @@ pub fn schema(dir: &Path) -> Result<Schema, DataError> {
     let folder = Folder::open(dir)?;
     let labels = folder.labels()?;
     let (kind, names) = label_kind(&labels);
-    let label = SchemaColumn { name: "label".into(), kind, shape: vec![], classes: Some(names), missing: 0 };
+    let label = SchemaColumn { name: "label".into(), kind, shape: vec![], classes: Some(names), missing: 0, odd: None };
     let image = SchemaColumn {
         name: "image".into(),
         kind: Kind::Number,
         shape: folder.image_shape().to_vec(),
         classes: None,
         missing: 0,
+        odd: None,
     };
     let own_test = folder.test.as_ref().map(|part| part.rows);
     Ok(Schema { name: name_of(dir), columns: vec![image, label], rows: Some(labels.len()), own_test })

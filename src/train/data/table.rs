@@ -238,14 +238,31 @@ pub struct SchemaColumn {
     pub classes: Option<Vec<String>>,
     /// Number of rows without a value.
     pub missing: usize,
+    /// Of texts that are nearly all numbers, the first cell that is none: a line that names file and row.
+    pub odd: Option<String>,
 }
+
+/// Of so many cells one may be no number, and the column is still meant as one of numbers.
+const NUMBERS_FOR_ONE_ODD: usize = 10;
 
 impl SchemaColumn {
     fn of(column: &Column) -> Self {
         let classes = class_names(column).ok();
         let (kind, shape) = (column.kind.clone(), column.shape.clone());
-        SchemaColumn { name: column.name.clone(), kind, shape, classes, missing: column.missing.len() }
+        let (name, missing, odd) = (column.name.clone(), column.missing.len(), odd_cell(column));
+        SchemaColumn { name, kind, shape, classes, missing, odd }
     }
+}
+
+fn odd_cell(column: &Column) -> Option<String> {
+    let Values::Text(texts) = &column.values else { return None };
+    let is_number = |text: &str| text.trim().parse::<f32>().is_ok();
+    let mut odd = texts.iter().enumerate().filter(|(_, text)| !text.trim().is_empty() && !is_number(text));
+    let (row, text) = odd.next()?;
+    let wrong = 1 + odd.count();
+    let numbers = texts.iter().filter(|text| is_number(text)).count();
+    let most = wrong * NUMBERS_FOR_ONE_ODD <= numbers;
+    most.then(|| column.cell_error(row, format!("{text:?} is no number, {numbers} other cells are")).to_string())
 }
 
 /// A [`Table`] without its values.
