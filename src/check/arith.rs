@@ -75,6 +75,13 @@ impl Checker<'_> {
                 BinaryOp::Add => Some(self.bounded_text(format!("{a}{b}"), span)),
                 _ => None,
             },
+            // A setting may be a word or numbers: `padding == "same"`.
+            (Value::Text(_), Value::Number(..) | Value::List(_) | Value::Tuple(_) | Value::Bool(_))
+            | (Value::Number(..) | Value::List(_) | Value::Tuple(_) | Value::Bool(_), Value::Text(_))
+                if matches!(op, BinaryOp::Eq | BinaryOp::Ne) =>
+            {
+                Some(Value::Bool(op == BinaryOp::Ne))
+            }
             (Value::None, other) | (other, Value::None) if matches!(op, BinaryOp::Eq | BinaryOp::Ne) => {
                 Some(Value::Bool(matches!(other, Value::None) == (op == BinaryOp::Eq)))
             }
