@@ -93,6 +93,13 @@ fn constants_are_set_from_outside() {
     let unknown = folder.nnc(&["run", "set.nn", "--set", "rat=3"]);
     assert_eq!(unknown.code, 1);
     assert!(unknown.stderr.contains("E0410") && unknown.stderr.contains("rate"), "{}", unknown.stderr);
+    folder.with("lib.nn", "const rate = 0.1, size = 3\nfn scaled(x) = x * rate\n");
+    folder.with("named.nn", "import \"lib.nn\" as lib\nconst own = 2\nprint lib.scaled(10) * own\n");
+    let named = folder.nnc(&["run", "named.nn", "--quiet", "--set", "lib.rate=0.5", "--set", "own=3"]);
+    assert_eq!((named.code, named.stdout.as_str()), (0, "15\n"), "{}", named.stderr);
+    let plain = folder.with("plain.nn", "import \"lib.nn\"\nprint scaled(10), size\n");
+    let plain = plain.nnc(&["run", "plain.nn", "--quiet", "--set", "rate=0.7"]);
+    assert_eq!((plain.code, plain.stdout.as_str()), (0, "7 3\n"), "{}", plain.stderr);
 }
 
 #[test]

@@ -58,9 +58,25 @@ impl Checker<'_> {
             }
         };
         self.imported.insert(path.1, (from, index));
+        if self.importing.is_empty() {
+            self.set_imported(index, alias);
+        }
         match alias {
             Some(alias) => self.add_item(from, alias, ItemValue::File(index)),
             None => self.import_all(from, index, path.1),
+        }
+    }
+
+    /// `--set` of consts that the main file sees of this one: by their names, or by `alias.name`.
+    fn set_imported(&mut self, index: usize, alias: Option<&Name>) {
+        for (name, text) in &self.options.set {
+            let inner = match alias {
+                Some(alias) => name.strip_prefix(&alias.text).and_then(|rest| rest.strip_prefix('.')),
+                None => Some(name.as_str()),
+            };
+            if inner.is_some_and(|inner| self.set_const(index, inner, name, text)) {
+                self.was_set.insert(name.clone());
+            }
         }
     }
 

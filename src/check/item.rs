@@ -110,40 +110,45 @@ impl Checker<'_> {
     /// `--set NAME=VALUE`
     pub(super) fn apply_settings(&mut self, main: usize) {
         for (name, text) in &self.options.set {
-            let item = self.files[main].items.get(name).map(|item| (item.value.clone(), item.span));
-            match item {
-                Some((ItemValue::Const(expr), span)) => {
-                    let Some(value) = setting(&expr, text) else {
-                        let message = format!("--set: `{name}` is a number, `{text}` is none");
-                        self.report(Diagnostic::new(Code::E0410, message, span).here("its value in the file"));
-                        continue;
-                    };
-                    let value = self.link(value, name, true);
-                    self.files[main].items.insert(name.clone(), Item { value: ItemValue::Value(value), span });
-                }
-                _ => {
-                    let file = &self.files[main];
-                    let consts: Vec<&str> = file
-                        .items
-                        .iter()
-                        .filter(|(_, item)| matches!(item.value, ItemValue::Const(_)))
-                        .map(|(name, _)| name.as_str())
-                        .collect();
-                    let near = nearest(name, consts.iter().copied()).map(str::to_string);
-                    let mut listed: Vec<String> = consts.iter().map(|name| name.to_string()).collect();
-                    listed.sort();
-                    let span = Span::new(file.id, 0, 0);
-                    let mut diagnostic =
-                        Diagnostic::new(Code::E0410, format!("--set: this file has no const `{name}`"), span);
-                    diagnostic = match near {
-                        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                        None if listed.is_empty() => diagnostic.help("it has no const at all"),
-                        None => diagnostic.help(format!("it has {}", listed.join(", "))),
-                    };
-                    self.report(diagnostic);
-                }
+            if !self.was_set.contains(name) && !self.set_const(main, name, name, text) {
+                let file = &self.files[main];
+                let consts: Vec<&str> = file
+                    .items
+                    .iter()
+                    .filter(|(_, item)| matches!(item.value, ItemValue::Const(_)))
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                let near = nearest(name, consts.iter().copied()).map(str::to_string);
+                let mut listed: Vec<String> = consts.iter().map(|name| name.to_string()).collect();
+                listed.sort();
+                let span = Span::new(file.id, 0, 0);
+                let mut diagnostic =
+                    Diagnostic::new(Code::E0410, format!("--set: this file has no const `{name}`"), span);
+                diagnostic = match near {
+                    Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                    None if listed.is_empty() => diagnostic.help("it has no const at all"),
+                    None => diagnostic.help(format!("it has {}", listed.join(", "))),
+                };
+                self.report(diagnostic);
             }
         }
+    }
+
+    /// Gives a const of a file another value; false if it has none of this name. `shown` is what the user calls it.
+    pub(super) fn set_const(&mut self, file: usize, name: &str, shown: &str, text: &str) -> bool {
+        let item = self.files[file].items.get(name).map(|item| (item.value.clone(), item.span));
+        let Some((ItemValue::Const(expr), span)) = item else { return false };
+        match setting(&expr, text) {
+            Some(value) => {
+                let value = self.link(value, name, true);
+                self.files[file].items.insert(name.to_string(), Item { value: ItemValue::Value(value), span });
+            }
+            None => {
+                let message = format!("--set: `{shown}` is a number, `{text}` is none");
+                self.report(Diagnostic::new(Code::E0410, message, span).here("its value in the file"));
+            }
+        }
+        true
     }
 
     /// A const, computed when first met, in its own file.

@@ -16,6 +16,7 @@ use std::rc::Rc;
 use super::Checker;
 use super::typed::{Kind, Known, KnownId, NodeId};
 use super::value::{Elem, LinkId, Number, Tensor, Value};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Binary, DType, Type, Unary};
 use crate::source::Span;
 use crate::syntax::ast::BinaryOp;
@@ -148,6 +149,15 @@ impl Checker<'_> {
     /// A known number as a scalar of the element type, if it is one; a named number always has the same node.
     pub(super) fn number_tensor(&mut self, value: &Value, elem: &Elem, span: Span) -> Option<Tensor> {
         let Value::Number(number, link) = value else { return None };
+        if let (Number::Int(whole), Elem::Int) = (number, elem)
+            && i32::try_from(*whole).is_err()
+        {
+            let message = format!("{whole} is beyond the whole numbers of 32 bits that are computed with");
+            self.report(
+                Diagnostic::new(Code::E0305, message, span).help("`f32(...)` of the other side holds it, rounded"),
+            );
+            return None;
+        }
         let at_run = self.links.is_at_run(*link) && *elem != Elem::Bool;
         let key = link.filter(|_| at_run || *elem == Elem::F32).map(|link| (link, elem.dtype()));
         if let Some(&node) = key.and_then(|key| self.links.nodes.get(&key)) {

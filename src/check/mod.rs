@@ -294,6 +294,8 @@ struct Checker<'a> {
     prelude: Vec<FileId>,
     /// Files being imported, against cycles.
     importing: Vec<usize>,
+    /// Names of `--set` that were consts of imported files.
+    was_set: HashSet<String>,
     /// The importing file and the imported one of each import, by the place of its path.
     imported: HashMap<Span, (usize, usize)>,
     /// Definitions of the file's models, by the place of their name.
@@ -387,6 +389,7 @@ impl<'a> Checker<'a> {
             open: false,
             prelude: Vec::new(),
             importing: Vec::new(),
+            was_set: HashSet::new(),
             imported: HashMap::new(),
             model_definitions: HashMap::new(),
             loads: Vec::new(),
