@@ -15,6 +15,9 @@ use super::{Checker, ItemValue, foreign};
 use crate::diag::{Code, Diagnostic, nearest};
 use crate::source::Span;
 
+/// Most columns that a message lists.
+const MOST_COLUMNS: usize = 12;
+
 /// What a local name is bound to.
 #[derive(Clone, Debug)]
 pub struct Binding {
@@ -478,6 +481,14 @@ impl Checker<'_> {
         if let Some(at) = owner.filter(|_| self.phase.data.is_none()) {
             let data = &self.program.data[at];
             return Some(format!("it is a column of `{0}`: say which rows with `on {0}.train`", data.name));
+        }
+        if let Some(data) = self.phase.data {
+            let columns: Vec<&str> =
+                self.sets[data.index()].columns.iter().map(|column| column.name.as_str()).collect();
+            if !columns.is_empty() && columns.len() <= MOST_COLUMNS {
+                let set = &self.program.data[data.index()].name;
+                return Some(format!("the columns of `{set}` are {}", columns.join(", ")));
+            }
         }
         ["w", "g", "t", "loss"].contains(&name).then(|| {
             "an optimiser sees `w`, `g`, `t` and `loss`; a train has its figures in `every`, `stop` and `keep`"

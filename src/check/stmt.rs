@@ -317,6 +317,13 @@ impl Checker<'_> {
             return;
         }
         let destination = self.path_value(target);
+        if self.frame().kind == FrameKind::Optimizer && !self.open && !self.is_own_state(&destination) {
+            self.report(
+                Diagnostic::new(Code::E0403, "an optimiser sets `w` and its own states", target.span)
+                    .help("what a train keeps beside is set in the train: `next name = ...`"),
+            );
+            return;
+        }
         if let Value::Instance(_) | Value::Params(_) = destination
             && let Some(slots) = self.whole_list(&destination)
         {
@@ -325,6 +332,15 @@ impl Checker<'_> {
         }
         if let Some(slot) = self.slot_at(target) {
             self.write(&slot, &new, value.span, target.span);
+        }
+    }
+
+    /// Whether a value is a state of an optimiser, or in error.
+    fn is_own_state(&self, value: &Value) -> bool {
+        match value {
+            Value::Slot(slot) => self.program.slot(slot.slot).owner == Owner::OptimizerState,
+            Value::Unknown => true,
+            _ => false,
         }
     }
 
