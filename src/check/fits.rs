@@ -7,19 +7,17 @@
 
 use std::collections::HashMap;
 
+use super::Checker;
 use super::data::{ColumnValue, SetColumn};
 use super::intrinsics::Args;
 use super::scope::FrameKind;
 use super::typed::{ActionKind, Data, DataId, Eval, Fold, Kind, NodeId, Part, SlotId};
 use super::value::{InstanceId, SlotValue, Tensor, Value};
-use super::{Checker, SchemaColumn};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Owner, Type};
 use crate::source::Span;
 use crate::syntax::ast::{Expr, Name, Path};
 
-/// Most categories that a message names.
-const MOST_SHOWN: usize = 20;
 /// Most folds of a set.
 const MOST_FOLDS: i64 = 1_000;
 
@@ -139,9 +137,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let place = source.span;
         let (source, schema) = self.source_and_schema(source)?;
-        self.known_categories(original, &schema.columns, place);
         let (at_hand, columns, fits) = {
             let described = &self.program.data[original.index()];
             (described.at_hand, described.columns.clone(), described.fits.clone())
@@ -186,27 +182,6 @@ impl Checker<'_> {
         }
         self.list_names(data);
         Some(data)
-    }
-
-    /// New data may hold no category that the set it follows does not know.
-    fn known_categories(&mut self, original: DataId, new: &[SchemaColumn], place: Span) {
-        let mut wrong = Vec::new();
-        for column in &self.program.data[original.index()].columns {
-            let (Some(known), [from]) = (column.classes(), column.from.as_slice()) else { continue };
-            let Some(found) = new.iter().find(|found| found.name == *from) else { continue };
-            let names = found.classes.as_ref().or(found.as_classes.as_ref());
-            let unknown = names.into_iter().flatten().find(|name| !known.contains(name));
-            wrong.extend(unknown.map(|name| (name.clone(), from.clone(), known.clone())));
-        }
-        for (name, column, known) in wrong {
-            let message = format!("`{name}` is no category of `{column}` in the data that this follows");
-            let shown: Vec<&str> = known.iter().take(MOST_SHOWN).map(String::as_str).collect();
-            let rest = if known.len() > MOST_SHOWN { ", ..." } else { "" };
-            self.report(
-                Diagnostic::new(Code::E0605, message, place)
-                    .help(format!("known are {}{rest}: of another one the model has learnt nothing", shown.join(", "))),
-            );
-        }
     }
 
     /// Numbers of what is read for a value.
