@@ -4,9 +4,9 @@
 //! not hold, before anything runs. What is still open (a size in the
 //! definition's own check) is judged at each use.
 
-use super::Checker;
 use super::intrinsics::Args;
 use super::value::{Number, Value};
+use super::{Checker, limits};
 use crate::diag::{Code, Diagnostic};
 use crate::source::Span;
 use crate::syntax::ast::Expr;
@@ -36,7 +36,7 @@ impl Checker<'_> {
             Some(said) => self.whole_text(&said),
             None => format!("`{}` does not hold", self.sources.text(condition.span)),
         };
-        let place = self.blamed(condition.span);
+        let place = self.blamed(condition);
         self.frame_mut().refused = true;
         let diagnostic = Diagnostic::new(Code::E0315, message, place);
         // The library's message says what it wants; a user's own definition is shown.
@@ -44,12 +44,10 @@ impl Checker<'_> {
         self.report(if own { diagnostic.also(condition.span, "this does not hold") } else { diagnostic });
     }
 
-    /// Where the caller wrote the first argument that a condition names; the call where it names none.
-    fn blamed(&self, condition: Span) -> Span {
-        let text = self.sources.text(condition);
+    /// Where the caller wrote an argument that a condition names; the call where it names none.
+    fn blamed(&self, condition: &Expr) -> Span {
         let frame = self.frame();
-        let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '\''));
-        let written = words.into_iter().find_map(|word| frame.given.get(word));
+        let written = limits::names_in(condition).into_iter().rev().find_map(|name| frame.given.get(&name));
         *written.unwrap_or(&frame.call_span)
     }
 

@@ -10,10 +10,10 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{Failure, Front, Settings, check_text, default_out, parse, read};
+use super::{Failure, Front, Settings, check_text, default_out};
 use crate::check::typed::{ActionKind, Shown};
-use crate::diag::{Code, Diagnostic};
-use crate::source::{SourceMap, Span};
+use crate::diag::Code;
+use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{Pattern, Stmt, StmtKind};
 use crate::train::data;
 
@@ -53,16 +53,8 @@ struct Chosen {
 /// # Errors
 /// The file cannot be read, trains no such model, or the new rows or the weights do not fit it.
 pub fn prediction(path: &Path, settings: &Settings, wanted: &Wanted) -> Result<Prediction, Failure> {
-    let mut sources = SourceMap::default();
-    let main = match read(path, &mut sources)? {
-        Ok(main) => main,
-        Err(wrong) => return Err(Failure::Wrong { sources, diagnostics: vec![wrong] }),
-    };
-    let (tree, diagnostics) = parse(&sources, main);
-    if diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(Failure::Wrong { sources, diagnostics });
-    }
-    let text = sources.file(main).text.to_string();
+    let (sources, tree) = super::tree(path)?;
+    let text = sources.file(FileId(0)).text.to_string();
     let chosen = chosen(&sources, &tree.stmts, wanted.model.as_deref())
         .map_err(|reason| Failure::Io(format!("{}: {reason}", path.display())))?;
     let weights = match &wanted.weights {
